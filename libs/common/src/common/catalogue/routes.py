@@ -1,0 +1,118 @@
+"""One way to get a model's outputs: a provider, what it charges, and what it can be told."""
+
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from common.catalogue.base import Micro, Milliseconds, Part, Scalar
+from common.catalogue.conditions import Parameters
+from common.catalogue.sizes import read_frame
+
+Protocol = Literal["openai-images", "ark-video", "fal-queue"]
+"""Wire protocols that the dispatcher speaks; a new one is an adapter there and its name here."""
+
+
+class Sent(Part):
+    """How a canonical value is written in the upstream's field ``name``; the name alone means: as it is.
+
+    ``form`` "text" writes numbers as text, "width_height" a size as an object of two numbers; ``words`` replaces
+    values first.
+    """
+
+    name: str
+    form: Literal["same", "text", "width_height"] = "same"
+    words: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, written: Any) -> Any:
+        return {"name": written} if isinstance(written, str) else written
+
+    def write(self, value: Scalar) -> Any:
+        """The value as the upstream wants it."""
+        value = self.words.get(str(value), value)
+        if self.form == "width_height":
+            frame = read_frame(str(value))
+            assert frame is not None, "canonical sizes are written as WIDTHxHEIGHT"
+            return {"width": frame.width, "height": frame.height}
+        return str(value) if self.form == "text" else value
+
+
+class Timeouts(Part):
+    """How long one attempt may take, step by step.
+
+    A provider that answers with the outputs has ``answer_ms`` (last byte sent to answer read). One that takes a
+    task has ``submit_ms`` for accepting it, of which after ``hang_failover_ms`` the next route starts beside it,
+    and ``poll_ms`` for each question about it.
+    """
+
+    connect_ms: Milliseconds
+    answer_ms: Milliseconds | None = None
+    submit_ms: Milliseconds | None = None
+    hang_failover_ms: Milliseconds | None = None
+    poll_ms: Milliseconds | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        asynchronous = (self.submit_ms, self.hang_failover_ms, self.poll_ms)
+        wanted = [time is not None for time in asynchronous]
+        if (self.answer_ms is None and not all(wanted)) or (self.answer_ms is not None and any(wanted)):
+            raise ValueError("needs either answer_ms, or submit_ms, hang_failover_ms and poll_ms")
+        return self
+
+
+class Loss(Part):
+    """SKUs that cost more here than they are sold for, and why that is accepted."""
+
+    skus: Annotated[tuple[str, ...], Field(min_length=1)]
+    because: Annotated[str, Field(min_length=20)]
+
+
+class Route(Part):
+    """A provider's offer of the model; routes stand in the file in order of preference.
+
+    ``upstream`` is the provider's model or endpoint id per mode (a mode missing there is not offered).
+    ``send`` names the upstream's field for each canonical parameter; ``without`` lists the parameters it has no
+    field for, with the values it honours all the same. ``fixed`` is sent always. ``texts`` and ``inputs`` name
+    the fields (or roles) of texts and of input media. ``outputs`` is the field for how many outputs are wanted,
+    ``outputs_per_call`` the most that one call gives.
+    """
+
+    provider: Annotated[str, Field(pattern=r"^[a-z]+$")]
+    protocol: Protocol
+    upstream: Annotated[dict[str, str], Field(min_length=1)]
+    cost_microusd: dict[str, Micro]
+    send: dict[str, Sent] = Field(default_factory=dict)
+    without: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+    fixed: dict[str, Scalar] = Field(default_factory=dict)
+    texts: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict)
+    outputs: str | None = None
+    outputs_per_call: Annotated[int, Field(ge=1)] = 1
+    timeouts: Timeouts
+    loss: Loss | None = None
+
+    @property
+    def synchronous(self) -> bool:
+        """Whether the provider's answer holds the outputs."""
+        return self.timeouts.answer_ms is not None
+
+    def why_not(self, mode: str, parameters: Parameters, lossy: Collection[str] = ()) -> str | None:
+        """Why this route cannot carry such a request, None if it can; ``lossy`` parameters may be lost."""
+        if mode not in self.upstream:
+            return f"{self.provider} does not offer the mode {mode}"
+        for name, value in parameters.items():
+            if name in self.without and value not in self.without[name] and name not in lossy:
+                return f"{self.provider} cannot be told {name}"
+        return None
+
+    def carries(self, mode: str, parameters: Parameters, lossy: Collection[str] = ()) -> bool:
+        """Whether the upstream can do all that is asked for."""
+        return self.why_not(mode, parameters, lossy) is None
+
+    def fields(self, parameters: Parameters, outputs: int) -> dict[str, Any]:
+        """The upstream's fields for these parameters, without texts, inputs and the model's id."""
+        written = {sent.name: sent.write(parameters[name]) for name, sent in self.send.items() if name in parameters}
+        counted = {} if self.outputs is None else {self.outputs: outputs}
+        return {**self.fixed, **written, **counted}

@@ -1,0 +1,122 @@
+"""What must hold inside one model file before anybody uses it, and the names that follow from it."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from common.catalogue.base import DIALECTS, Dialect, class_of
+from common.catalogue.parameters import Integer, Parameter
+from common.catalogue.pricing import Dimension
+
+if TYPE_CHECKING:
+    from common.catalogue.model import Model
+    from common.catalogue.routes import Route
+
+
+def vocabulary(model: "Model", dialect: Dialect) -> dict[str, str]:
+    """What each field means; raises ValueError when one name means two things."""
+    meanings: dict[str, str] = {}
+    named = [(name, known.names.get(dialect, (name,))) for name, known in model.parameters.items()]
+    named += [(name, (name,)) for name in [*model.texts, *model.tolerated]]
+    for meaning, names in named:
+        for name in names:
+            if name in meanings:
+                raise ValueError(f"{name} means both {meanings[name]} and {meaning} in the dialect {dialect}")
+            meanings[name] = meaning
+    return meanings
+
+
+def parameters_schema(model: "Model", dialect: Dialect, language: Literal["en", "ja"]) -> dict[str, Any]:
+    """JSON schema of the fields of a dialect; where a parameter has several names, the first one."""
+    properties: dict[str, dict[str, Any]] = {}
+    required: list[str] = []
+    for name, text in model.texts.items():
+        properties[name] = text.property_schema() | _about(text.about, language)
+        required += [name] if text.required else []
+    for name, parameter in model.parameters.items():
+        default = {} if parameter.default is None else {"default": parameter.default}
+        first = parameter.names.get(dialect, (name,))[0]
+        as_text = isinstance(parameter, Integer) and dialect in parameter.text
+        written = {"type": ["string", "integer"]} if as_text else {}
+        properties[first] = parameter.property_schema() | written | _about(parameter.about, language) | default
+    for translation in model.translations:
+        if dialect in translation.dialects:
+            for field, schema in translation.properties().items():
+                either = [properties[field], schema] if field in properties else []
+                properties[field] = {"anyOf": either} if either else schema
+    for known in model.inputs.values():
+        for field in known.fields.get(dialect, ())[:1]:
+            types = ", ".join(known.media_types)
+            about = f"URL of {types}, at most {known.max_bytes} bytes."
+            properties[field] = {"type": "string", "format": "uri", "description": about}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _about(words: Any, language: Literal["en", "ja"]) -> dict[str, str]:
+    return {} if words is None else {"title": getattr(words, language)}
+
+
+def verify(model: "Model") -> None:
+    """Every name leads somewhere and nothing is said twice; raises ValueError with the key's path."""
+    for dialect in DIALECTS:
+        vocabulary(model, dialect)
+    parameters = set(model.parameters)
+    for translation in model.translations:
+        _within("translations.sets", translation.sets, parameters)
+    for index, rule in enumerate(model.rules):
+        _within(f"rules.{index}", [*rule.subjects, *rule.then], parameters)
+    for index, exception in enumerate(model.single_route):
+        _within(f"single_route.{index}", exception.subjects, parameters)
+    counted = [] if model.price.outputs is None else [model.price.outputs]
+    always = {name for name, known in model.parameters.items() if known.default is not None}
+    _within("price", [*counted, *model.price.times, *[part.parameter for part in model.price.by]], always)
+    for part in model.price.by:
+        if part.steps:
+            _verify_classes(part, model.parameters[part.parameter])
+    for name, mode in model.modes.items():
+        _within(f"modes.{name}.inputs", mode.inputs, set(model.inputs))
+    for route in model.routes:
+        _verify_route(model, route, parameters - set(counted))
+    if any(not route.synchronous for route in model.routes):
+        ages = [step.from_age_ms for step in model.polling]
+        if ages[:1] != [0] or ages != sorted(set(ages)):
+            raise ValueError("polling: needs steps of rising age, the first one from age 0")
+
+
+def _verify_classes(part: Dimension, declared: Parameter) -> None:
+    """Only numbers have classes, and the last class holds the largest of them."""
+    largest: int | None = None
+    if declared.type == "integer":
+        largest = declared.maximum
+    elif declared.type == "pixels":
+        largest = declared.max_pixels
+    if largest is None:
+        raise ValueError(f"price.by: {part.parameter} is no number and has no classes")
+    if class_of(largest, part.steps) is None:
+        raise ValueError(f"price.by: {part.parameter} can be above its last class")
+
+
+def _verify_route(model: "Model", route: "Route", told: set[str]) -> None:
+    """A route must say of every parameter, text and input what becomes of it."""
+    at = f"routes.{route.provider}"
+    _within(f"{at}.upstream", route.upstream, set(model.modes))
+    _within(f"{at}.texts", route.texts, set(model.texts))
+    _within(f"{at}.inputs", route.inputs, set(model.inputs))
+    _within(f"{at}.loss.skus", route.loss.skus if route.loss else (), set(model.price.seed_microusd))
+    for name, text in model.texts.items():
+        if text.required and name not in route.texts:
+            raise ValueError(f"{at}.texts: {name} is required and has no field there")
+    for mode in route.upstream:
+        _within(f"modes.{mode}.inputs at {at}", model.modes[mode].inputs, set(route.inputs))
+    both = set(route.send) & set(route.without)
+    if both or set(route.send) | set(route.without) != told:
+        odd = sorted(both | ((set(route.send) | set(route.without)) ^ told))
+        raise ValueError(f"{at}: {', '.join(odd)} must be in exactly one of send and without, and declared")
+    if set(route.cost_microusd) != set(model.price.seed_microusd):
+        odd = sorted(set(route.cost_microusd) ^ set(model.price.seed_microusd))
+        raise ValueError(f"{at}.cost_microusd: {', '.join(odd)} must have both a cost and a seed price")
+
+
+def _within(at: str, names: Any, known: set[str]) -> None:
+    """All names are known; raises ValueError."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{at}: {name} is not declared, or has no default where it needs one")
