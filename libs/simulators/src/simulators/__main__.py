@@ -1,0 +1,184 @@
+"""The command line: `python -m simulators NAME`."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+DIALS_HELP = """
+\b
+Dials, while it runs:
+  PUT  /__dials   {"scenario": "500", "times": 3}; what is left out returns to the start
+  GET  /__dials   the position, and the scenarios this stand-in knows, each explained
+  GET  /__calls   the journal: counts, and the last 20,000 calls (?operation= ?prompt= ?after= ?limit=)
+  POST /__reset   dials, journal and state as after the start
+  GET  /healthz
+\b
+Fields: scenario, on, times, for_ms, fail_ratio, seed, delay_ms, delay_spread_ms, render_ms, queue_ms,
+slow_ms, retry_after_s, url_ttl_s, oversized_bytes, drip_bytes_per_s; the receiver also status, location, path.
+A prompt that begins with "[simulate:500] " asks for a scenario for itself alone.
+Options may come from the environment: SIM_PROVIDERS_RENDER_MS is --render-ms of `providers`.
+The journal names a prompt by the first 16 hex digits of its SHA-256 and keeps no text.
+"""
+
+# Every option may come from the environment too: SIM_PROVIDERS_RENDER_MS, SIM_OPENAI_DELAY_MS.
+PROVIDERS = ("openai", "ark", "fal", "media", "receiver")
+
+Command = Callable[..., None]
+
+
+def _listening(command: Command, name: str = "") -> Command:
+    """Options that say where to listen; with a name, of one stand-in among several."""
+    prefix, of = (f"--{name}-", f"{name}: ") if name else ("--", "")
+    command = click.option(f"{prefix}fd", type=int, help=f"{of}inherited socket to listen on, in place of a port.")(
+        command
+    )
+    return click.option(f"{prefix}port", type=int, default=0, show_default="any free one", help=f"{of}port.")(command)
+
+
+def _listening_each(command: Command) -> Command:
+    for name in reversed(PROVIDERS):
+        command = _listening(command, name)
+    return command
+
+
+class Dialled(click.Command):
+    """A command whose help lists the scenarios its stand-in knows."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Scenarios, then how to turn the dials."""
+        scenarios = import_module(f"simulators.{self.name}").SCENARIOS
+        with formatter.section("Scenarios"):
+            formatter.write_dl(list(scenarios.items()))
+        super().format_epilog(ctx, formatter)
+
+
+_host = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+_url_ttl = click.option(
+    "--url-ttl-s", type=float, default=86_400, show_default=True, help="How long output links live."
+)
+_media_url = click.option("--media-url", default="", help="Base URL of the media host; without it, this program.")
+_api_key = click.option("--api-key", help="The only right key; without it, any key is.")
+_delay = click.option("--delay-ms", type=int, default=0, show_default=True, help="Waited before every answer.")
+
+
+def _rendering(default_ms: int) -> Callable[[Command], Command]:
+    return click.option(
+        "--render-ms", type=int, default=default_ms, show_default=True, help="From acceptance to the result."
+    )
+
+
+@click.group(epilog=DIALS_HELP)
+def main() -> None:
+    """Stand-ins for the outside world: true to its protocols, with dials."""
+
+
+@main.command("openai", cls=Dialled, epilog=DIALS_HELP)
+@_host
+@_listening
+@_media_url
+@_api_key
+@_delay
+@_rendering(0)
+@_url_ttl
+def openai(**options: Any) -> None:
+    """OpenAI's images API; its base URL ends in /v1. Answers at once unless delayed."""
+    _serve("openai", options)
+
+
+@main.command("ark", cls=Dialled, epilog=DIALS_HELP)
+@_host
+@_listening
+@_media_url
+@_api_key
+@_delay
+@_rendering(2_000)
+@_url_ttl
+def ark(**options: Any) -> None:
+    """ByteDance Ark's video tasks; its base URL ends in /api/v3."""
+    _serve("ark", options)
+
+
+@main.command("fal", cls=Dialled, epilog=DIALS_HELP)
+@_host
+@_listening
+@_media_url
+@_api_key
+@_delay
+@_rendering(2_000)
+@_url_ttl
+def fal(**options: Any) -> None:
+    """Fal's queue, and the keys of its webhooks at /.well-known/jwks.json."""
+    _serve("fal", options)
+
+
+@main.command("media", cls=Dialled, epilog=DIALS_HELP)
+@_host
+@_listening
+@_delay
+def media(**options: Any) -> None:
+    """The media host: makes the bytes of any link that any stand-in has signed."""
+    _serve("media", options)
+
+
+@main.command("receiver", cls=Dialled, epilog=DIALS_HELP)
+@_host
+@_listening
+@_delay
+def receiver(**options: Any) -> None:
+    """A receiver of webhooks at any path; GET /__deliveries shows what came. A dial may be for one `path`."""
+    _serve("receiver", options)
+
+
+@main.command("providers", epilog=DIALS_HELP)
+@_host
+@_listening_each
+@click.option("--media-url", default="", help="Base URL of the media host; without it, the one in this process.")
+@_api_key
+@_rendering(2_000)
+@_url_ttl
+def providers(**options: Any) -> None:
+    """All of openai, ark, fal, media and receiver in one process, each on a port of its own.
+
+    Prints one line of JSON with their URLs. Behind every port, /__on/NAME/__dials and so on reach the controls of
+    each of them, so that a stand-in that refuses connections can be opened again. --render-ms is for ark and fal.
+    """
+    _serve_all(options)
+
+
+@main.command("s3", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def s3(arguments: tuple[str, ...]) -> None:
+    """An S3 endpoint that enforces signatures, expiry, conditional writes and lifecycle."""
+    command: click.Command = import_module("simulators.s3").command
+    command.main(list(arguments), prog_name="python -m simulators s3")
+
+
+def _serve(name: str, options: dict[str, Any]) -> None:
+    from simulators.serving import bind, run
+    from simulators.starting import announce, build
+
+    listening = bind(options["host"], options["port"], options["fd"])
+    announce({name: listening}, options["host"])
+    run([(build(name, options), listening)])
+
+
+def _serve_all(options: dict[str, Any]) -> None:
+    from simulators.serving import bind, run
+    from simulators.starting import announce, build, url_of
+
+    host = options["host"]
+    sockets = {name: bind(host, options[f"{name}_port"], options[f"{name}_fd"]) for name in PROVIDERS}
+    options = {"delay_ms": 0, **options, "media_url": options["media_url"] or url_of(sockets["media"], host)}
+    announce(sockets, host)
+    # OpenAI answers when it is done: there the time to render would only slow down the default.
+    placed = [
+        (build(name, {**options, "render_ms": 0} if name == "openai" else options), sockets[name])
+        for name in PROVIDERS
+    ]
+    run(placed)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m simulators", auto_envvar_prefix="SIM")
