@@ -1,0 +1,56 @@
+"""The gateway's commands."""
+
+import click
+
+from common import migrations
+
+
+@click.group(help="Gateway: the public API.")
+def main() -> None:
+    """Entry point."""
+
+
+@main.command(help="Serve until SIGTERM.")
+@click.option("--fd", type=int, default=None, help="A listening socket inherited from a supervisor.")
+def serve(fd: int | None) -> None:
+    """Run the service."""
+    from common.service import serve, setup_telemetry
+    from gateway.app import make_app
+    from gateway.settings import Settings
+
+    settings = Settings()
+    setup_telemetry("gateway", settings)
+    serve(make_app(settings), settings, fd=fd)
+
+
+@main.command(help="Bring the schema up to date (needs DATABASE_URL).")
+def migrate() -> None:
+    """Apply migrations."""
+    migrations.run("gateway")
+
+
+@main.group(help="Accounts and their keys.")
+def account() -> None:
+    """Operator's commands."""
+
+
+@account.command(help="Make an account, or set an existing one's limits, with a new key; prints JSON.")
+@click.option("--account-id", required=True, type=click.UUID)
+@click.option("--email", required=True)
+@click.option("--rate-per-minute", type=click.IntRange(1), default=None, help="Requests a minute; unlimited.")
+@click.option("--inflight", type=click.IntRange(1), default=None, help="Jobs at the same time; unlimited.")
+def create(account_id: object, email: str, rate_per_minute: int | None, inflight: int | None) -> None:
+    """The key is shown here and never again."""
+    import asyncio
+    from uuid import UUID
+
+    from gateway.accounts.creating import create_account
+
+    made = asyncio.run(
+        create_account(UUID(str(account_id)), email, rate_per_minute=rate_per_minute, inflight=inflight)
+    )
+    click.echo(made)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""The OpenAPI document: paths from the table of routes, parameters from the catalogue, answers as we draw them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from common.catalogue import Catalogue, Dialect
+from gateway.api.routes import Operation
+
+_STATES = {
+    400: "The request is wrong; param says where.",
+    401: "No key, or a wrong one.",
+    402: "Not enough credits.",
+    403: "Not allowed.",
+    404: "No such thing.",
+    409: "It contradicts an earlier request, or is not ready.",
+    410: "It has expired and is deleted.",
+    413: "Too large.",
+    415: "A content type this call does not read.",
+    429: "Too many requests, or (OpenAI family) not enough credits.",
+    502: "The upstreams failed; nothing is charged.",
+    503: "Busy; nothing is charged.",
+    504: "It took too long and was cancelled.",
+}
+
+
+def document(table: Sequence[Operation], catalogue: Catalogue, public_url: str) -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in table:
+        path = operation.path.replace(":path}", "}")
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path)
+    schemas = {**_SCHEMAS, **_bodies(catalogue)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "reAPI",
+            "version": "1",
+            "description": (
+                "Image and video models behind one OpenAI-compatible endpoint. Under /v1 errors and statuses are "
+                "OpenAI's; under /api/v1 they are the native family's. Prompts are not kept: prompt is null in "
+                "every answer. Every POST that costs takes an Idempotency-Key (24 hours)."
+            ),
+        },
+        "servers": [{"url": public_url}],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "rk_live_..."}},
+        },
+    }
+
+
+def _operation(operation: Operation, path: str) -> dict[str, Any]:
+    name = f"{operation.method.lower()}_{path.strip('/').replace('/', '_').replace('{', '').replace('}', '')}"
+    described: dict[str, Any] = {"operationId": name, "summary": operation.summary, "responses": {}}
+    if operation.public:
+        described["security"] = []
+    parameters: list[dict[str, Any]] = [
+        {"name": part[1:-1], "in": "path", "required": True, "schema": {"type": "string"}}
+        for part in path.split("/")
+        if part.startswith("{")
+    ]
+    parameters += [
+        {"name": key, "in": "query", "description": says, "schema": {"type": "string"}}
+        for key, says in operation.query
+    ]
+    if operation.body is not None:
+        described["requestBody"] = _request_body(operation.body)
+        parameters.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}})
+    if operation.body == "openai image":
+        says = "respond-async answers 202 with the task."
+        parameters.append({"name": "Prefer", "in": "header", "description": says, "schema": {"type": "string"}})
+        described["responses"]["202"] = _answer("Task")
+    if parameters:
+        described["parameters"] = parameters
+    described["responses"][str(operation.status)] = _answer(operation.answers)
+    for status in operation.errors:
+        described["responses"][str(status)] = {"description": _STATES[status], "content": _json("Error")}
+    return described
+
+
+def _request_body(body: str) -> dict[str, Any]:
+    name = _body_name(body)
+    content = _json(name)
+    if body == "openai video":
+        content = {**content, "multipart/form-data": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {"required": True, "content": content}
+
+
+def _answer(name: str) -> dict[str, Any]:
+    if name not in _SCHEMAS:
+        return {"description": name}
+    return {"description": name, "content": _json(name)}
+
+
+def _json(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+
+def _body_name(body: str) -> str:
+    return "".join(word.capitalize() for word in body.split()) + "Request"
+
+
+def _bodies(catalogue: Catalogue) -> dict[str, Any]:
+    """A request body is that of one of the models."""
+    bodies: dict[str, Any] = {}
+    dialects: tuple[Dialect, ...] = ("openai", "native")
+    for dialect in dialects:
+        for kind in ("image", "video"):
+            variants = []
+            for model in catalogue.models:
+                if model.kind == kind:
+                    schema = model.parameters_schema(dialect)
+                    properties = {
+                        "model": {"type": "string", "enum": [model.id, *model.aliases]},
+                        **schema["properties"],
+                        "callback_url": {"type": "string", "format": "uri"},
+                    }
+                    if (dialect, kind) == ("openai", "image"):
+                        properties["response_format"] = {"enum": ["url", "b64_json"], "default": "url"}
+                    required = ["model", *schema["required"]]
+                    variants.append({**schema, "title": model.id, "properties": properties, "required": required})
+            bodies[_body_name(f"{dialect} {kind}")] = {"oneOf": variants}
+    return bodies
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_TEXT = {"type": "string"}
+_TIME = {"type": "integer", "description": "Unix seconds."}
+_MAYBE_TIME = {"type": ["integer", "null"], "description": "Unix seconds."}
+_NULL = {"type": "null", "description": "Prompts are not kept."}
+_CREDITS = _object(reserved={"type": "number"}, charged={"type": "number"}, refunded={"type": "number"})
+_FAILURE = {"anyOf": [_object(code=_TEXT, message=_TEXT), {"type": "null"}]}
+_LIVE = {"type": "boolean"}
+_PERCENT = {"type": "integer", "minimum": 0, "maximum": 100}
+_ACCEPTED = {
+    "id": _TEXT,
+    "model": _TEXT,
+    "status": {"enum": ["processing", "completed", "failed"]},
+    "created_at": _TIME,
+}
+_URLS = {"type": "array", "items": {"type": "string", "format": "uri"}}
+
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "Error": _object(
+        error=_object(
+            message=_TEXT, type=_TEXT, param={"type": ["string", "null"]}, code={"type": ["string", "null"]}
+        ),
+        request_id=_TEXT,
+    ),
+    "Accepted": _object(**_ACCEPTED),
+    "Task": _object(
+        **_ACCEPTED,
+        object={"const": "task"},
+        kind={"enum": ["image", "video"]},
+        progress=_PERCENT,
+        prompt=_NULL,
+        output={"anyOf": [{"type": "object", "additionalProperties": _URLS}, {"type": "null"}]},
+        error=_FAILURE,
+        finished_at=_MAYBE_TIME,
+        expires_at=_MAYBE_TIME,
+        credits=_CREDITS,
+        livemode=_LIVE,
+    ),
+    "Video": _object(
+        id=_TEXT,
+        object={"const": "video"},
+        model=_TEXT,
+        status={"enum": ["queued", "in_progress", "completed", "failed"]},
+        progress=_PERCENT,
+        created_at=_TIME,
+        completed_at=_MAYBE_TIME,
+        expires_at=_MAYBE_TIME,
+        seconds={"type": ["string", "null"]},
+        size={"type": ["string", "null"]},
+        prompt=_NULL,
+        remixed_from_video_id={"type": "null"},
+        error=_FAILURE,
+        task_id=_TEXT,
+        url={"type": ["string", "null"]},
+        credits=_CREDITS,
+    ),
+    "VideoList": _object(
+        object={"const": "list"},
+        data={"type": "array", "items": {"$ref": "#/components/schemas/Video"}},
+        has_more={"type": "boolean"},
+        first_id={"type": ["string", "null"]},
+        last_id={"type": ["string", "null"]},
+    ),
+    "Images": {
+        **_object(
+            created=_TIME,
+            data={"type": "array", "items": {"type": "object", "properties": {"url": _TEXT, "b64_json": _TEXT}}},
+            id=_TEXT,
+            model=_TEXT,
+            expires_at=_MAYBE_TIME,
+            credits=_CREDITS,
+        )
+    },
+    "Balance": _object(
+        object={"const": "balance"},
+        credits={"type": "number", "description": "The same as available_credits."},
+        available_credits={"type": "number"},
+        held_credits={"type": "number"},
+        livemode=_LIVE,
+    ),
+    "Model": _object(
+        id=_TEXT,
+        object={"const": "model"},
+        created=_TIME,
+        owned_by=_TEXT,
+        shutdown_date={"type": ["string", "null"]},
+        title=_TEXT,
+        description=_TEXT,
+        kind={"enum": ["image", "video"]},
+        aliases={"type": "array", "items": _TEXT},
+        prices={
+            "type": ["array", "null"],
+            "items": _object(sku=_TEXT, credits={"type": "number"}, unit={"enum": ["image", "second"]}),
+        },
+        parameters={"type": "object"},
+        native_parameters={"type": "object"},
+    ),
+    "ModelList": _object(
+        object={"const": "list"}, data={"type": "array", "items": {"$ref": "#/components/schemas/Model"}}
+    ),
+}

@@ -1,0 +1,1 @@
+"""Rules of the gateway that need nothing but the standard library."""

@@ -1,0 +1,1 @@
+"""The customer's view of jobs: submitting, waiting, projecting."""

@@ -1,0 +1,32 @@
+"""An order: what the edge has made of one request that wants a job."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from common.catalogue import Model, Request
+from common.sealing import Sealed
+from gateway.accounts.authentication import Caller
+from gateway.domain.job import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Validated and ready to be sealed for whatever job it becomes.
+
+    ``seal`` makes the sealed body for a job id and a moment of expiry: a repeat of a request seals its own body
+    for the job it repeats. ``retry_count`` is what a stock SDK says of itself.
+    """
+
+    job_id: UUID
+    caller: Caller
+    family: Family
+    model: Model
+    request: Request
+    body_hash: bytes
+    seal: Callable[[UUID, datetime], Sealed]
+    synchronous: bool
+    idempotency_hash: bytes | None
+    retry_count: int
+    callback_url: str | None
