@@ -1,0 +1,1 @@
+"""Use cases: one message in, one outcome out."""

@@ -1,0 +1,168 @@
+"""Holding credits: many jobs, one statement, one commit."""
+
+from uuid import UUID
+
+from billing.domain.reservation import Hold, Reservation
+from billing.repository.reservations import COLUMNS, Reservations, as_reservation
+from common.database import Database
+from common.failpoints import reach
+
+# Right under concurrency because:
+# - `wallet` locks the accounts in id order before anything else is decided, and FOR UPDATE reads the newest
+#   balances; no deadlock, and nobody else can spend what this statement counts on.
+# - the unique index decides which jobs are new: only rows that `held` really inserted are debited and posted.
+# - a hold takes its place on one line of credits [0, available), laid out in spending order (subscription, then
+#   granted, then purchased) by a running sum per account; what it takes from each pot is the overlap.
+# - a job is refused for want of credits only if it is more than what is left after the holds that were really
+#   taken, all under the account's lock: such a refusal is true. A job that did not fit behind its neighbours
+#   but might fit now gets no row, and the caller tries again.
+# A job that another replica inserted a moment ago (not in our snapshot, but in the index) leaves its stretch of
+# the line unused: the credits stay in the account, as if it had been held and released.
+_HOLD = f"""
+with request as materialized (
+    select * from unnest(
+        %(job_ids)s::uuid[], %(account_ids)s::uuid[], %(skus)s::text[], %(quantities)s::int[], %(outputs)s::int[],
+        %(deadlines_ms)s::bigint[], %(accept_bys)s::timestamptz[], %(synchronous)s::bool[],
+        %(livemodes)s::bool[], %(replicas)s::text[]
+    ) with ordinality as r (job_id, account_id, sku, quantity, outputs, deadline_ms, accept_by, synchronous,
+        livemode, replica, place)
+),
+wallet as materialized (
+    select account_id, subscription_microusd as subscription, granted_microusd as granted,
+        subscription_microusd + granted_microusd + purchased_microusd as available
+    from accounts where account_id = any(%(account_ids)s::uuid[]) order by account_id for update
+),
+moment as materialized (
+    select clock_timestamp() as at, count(*) as accounts_locked from wallet
+),
+fresh as materialized (
+    select r.*, m.at, p.version, p.unit_price_microusd,
+        case when r.livemode then p.unit_price_microusd * r.quantity else 0 end as amount,
+        case when p.version is null then 'price_unavailable'
+             when r.accept_by < m.at then 'accept_expired' end as refusal
+    from request r cross join moment m
+    left join lateral (
+        select version, unit_price_microusd from prices
+        where sku = r.sku and effective_at <= m.at order by effective_at desc limit 1
+    ) p on true
+    left join lateral (select true as decided from reservations where job_id = r.job_id limit 1) x on true
+    where x.decided is null
+),
+line as materialized (
+    select f.*, coalesce(w.available, 0) as available, coalesce(w.subscription, 0) as subscription,
+        coalesce(w.granted, 0) as granted,
+        sum(f.amount) over (partition by f.account_id order by f.place)::bigint as until
+    from fresh f left join wallet w using (account_id) where f.refusal is null
+),
+held as (
+    insert into reservations (job_id, account_id, state, sku, quantity, outputs, unit_price_microusd, price_version,
+        amount_microusd, from_subscription_microusd, from_granted_microusd, from_purchased_microusd,
+        synchronous, livemode, replica, decided_at, deadline_at, expires_at)
+    select job_id, account_id, 'held', sku, quantity, outputs, unit_price_microusd, version,
+        amount, from_subscription, from_granted, amount - from_subscription - from_granted,
+        synchronous, livemode, replica, at, at + deadline_ms * interval '1 millisecond',
+        at + deadline_ms * interval '1 millisecond' + make_interval(secs => %(expire_after_s)s)
+    from line cross join lateral (
+        select greatest(0, least(until, subscription) - (until - amount)) as from_subscription,
+            greatest(0, least(until, subscription + granted) - greatest(until - amount, subscription)) as from_granted
+    ) pots
+    where until <= available order by job_id
+    on conflict (job_id) do nothing
+    returning *
+),
+spent as materialized (
+    select account_id, sum(from_subscription_microusd)::bigint as subscription,
+        sum(from_granted_microusd)::bigint as granted, sum(from_purchased_microusd)::bigint as purchased,
+        sum(amount_microusd)::bigint as amount
+    from held group by account_id
+),
+refused as (
+    insert into reservations (job_id, account_id, state, amount_microusd, synchronous, livemode, replica, decided_at,
+        error_code)
+    select job_id, account_id, 'refused', 0, synchronous, livemode, replica, at, code
+    from (
+        select job_id, account_id, synchronous, livemode, replica, at, refusal as code
+        from fresh where refusal is not null
+        union all
+        select job_id, account_id, synchronous, livemode, replica, at, 'insufficient_quota'
+        from line left join spent using (account_id)
+        where line.until > line.available and line.amount > line.available - coalesce(spent.amount, 0)
+    ) refusals
+    order by job_id
+    on conflict (job_id) do nothing
+    returning *
+),
+debited as (
+    update accounts a set
+        subscription_microusd = a.subscription_microusd - s.subscription,
+        granted_microusd = a.granted_microusd - s.granted,
+        purchased_microusd = a.purchased_microusd - s.purchased,
+        held_microusd = a.held_microusd + s.amount,
+        changed_at = m.at
+    from spent s cross join moment m where a.account_id = s.account_id and s.amount > 0
+),
+posting as materialized (
+    select nextval('transaction_ids') as transaction_id, held.* from held where amount_microusd > 0
+),
+booked as (
+    insert into transactions (transaction_id, operation, event, account_id, job_id, booked_at)
+    select transaction_id, 'hold:' || job_id, 'hold', account_id, job_id, decided_at from posting
+),
+posted as (
+    insert into entries (transaction_id, account_id, purpose, amount_microusd)
+    select p.transaction_id, p.account_id, e.purpose::purpose, e.amount
+    from posting p cross join lateral (values
+        ('subscription', -p.from_subscription_microusd), ('granted', -p.from_granted_microusd),
+        ('purchased', -p.from_purchased_microusd), ('held', p.amount_microusd)
+    ) as e (purpose, amount)
+    where e.amount <> 0
+)
+select {COLUMNS} from held union all select {COLUMNS} from refused
+"""  # noqa: S608 - constants
+
+
+class Holds:
+    """Holds the price of jobs, each once."""
+
+    def __init__(self, database: Database, expire_after_deadline_s: float) -> None:
+        self._database = database
+        self._reservations = Reservations(database)
+        self._expire_after_s = expire_after_deadline_s
+
+    async def take(self, requests: list[Hold]) -> list[Reservation]:
+        """The reservation of each request, in their order: new ones decided now, old ones as they are.
+
+        Two requests for one job get the same reservation.
+        """
+        answers: dict[UUID, Reservation] = {}
+        open_requests = {request.job_id: request for request in reversed(requests)}
+        # Every round decides at least the first open job of each account.
+        for _ in range(len(requests) + 1):
+            pending = [open_requests[job_id] for job_id in reversed(open_requests)]
+            answers |= await self._round(pending)
+            missing = [request.job_id for request in pending if request.job_id not in answers]
+            if missing:
+                answers |= await self._reservations.read(missing)
+            for job_id in [job_id for job_id in open_requests if job_id in answers]:
+                del open_requests[job_id]
+            if not open_requests:
+                return [answers[request.job_id] for request in requests]
+        raise AssertionError("a round of holds decided nothing")
+
+    async def _round(self, requests: list[Hold]) -> dict[UUID, Reservation]:
+        params = {
+            "job_ids": [r.job_id for r in requests],
+            "account_ids": [r.account_id for r in requests],
+            "skus": [r.sku for r in requests],
+            "quantities": [r.quantity for r in requests],
+            "outputs": [r.outputs for r in requests],
+            "deadlines_ms": [r.deadline_ms for r in requests],
+            "accept_bys": [r.accept_by for r in requests],
+            "synchronous": [r.synchronous for r in requests],
+            "livemodes": [r.livemode for r in requests],
+            "replicas": [r.replica for r in requests],
+            "expire_after_s": self._expire_after_s,
+        }
+        reach("B2")
+        rows = await self._database.fetch(_HOLD, params)
+        return {row["job_id"]: as_reservation(row) for row in rows}
