@@ -1,0 +1,27 @@
+"""What the dispatcher counts. Labels are provider and model names of ours, never anything from a request."""
+
+from common import telemetry
+
+attempts = telemetry.counter(
+    "dispatcher_attempts",
+    "Upstream attempts that ended, by outcome (succeeded or a failure class).",
+    ("provider", "model", "outcome"),
+)
+attempt_seconds = telemetry.histogram(
+    "dispatcher_attempt_seconds", "From an attempt's submit to its end.", ("provider", "outcome")
+)
+failover_seconds = telemetry.histogram(
+    "dispatcher_failover_seconds", "From a failing answer to the next route's request.", ("model",)
+)
+breaker_state = telemetry.gauge("dispatcher_breaker_state", "0 closed, 1 half-open, 2 open.", ("provider", "model"))
+orphans = telemetry.counter(
+    "orphan_generations", "Generations an upstream may make that nobody will use.", ("provider", "reason")
+)
+running = telemetry.gauge("dispatcher_running_jobs", "Jobs this process runs now.")
+polling = telemetry.gauge("dispatcher_polled_generations", "Accepted generations this process asks about.")
+verdicts = telemetry.counter(
+    "dispatcher_verdicts", "Jobs ended, by model and code (done, or why not).", ("model", "code")
+)
+taken_over = telemetry.counter("dispatcher_jobs_taken_over", "Jobs of dead owners taken.", ("how",))
+republished = telemetry.counter("dispatcher_results_republished", "Results the sweeper published again.")
+violations = telemetry.gauge("invariant_violations", "Rows that break an invariant; 0 always.", ("name",))

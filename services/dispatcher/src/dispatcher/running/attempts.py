@@ -1,0 +1,241 @@
+"""Performs attempts: submit, record the acceptance, poll, keep the outputs. Tells the run; decides nothing.
+
+Each attempt is a task of the process: no lost connection of ours, no verdict and no other attempt tears a call that
+is under way. What an upstream says after the job is settled is cancelled there, or counted as an orphan.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from common import clock, telemetry
+from common.failpoints import reach
+from common.messaging import CannotReach
+from dispatcher import metrics
+from dispatcher.domain.failures import Failure, FailureClass, UpstreamFailed
+from dispatcher.domain.jobs import Accepted, Order, Produced
+from dispatcher.repository.progress import Acceptance
+from dispatcher.running.commits import Commits, LostJob
+from dispatcher.running.insisting import insist
+from dispatcher.running.outputs import Outputs
+from dispatcher.running.poller import Poller
+from dispatcher.running.runs import Attempt, Failed, Hung, Lost, Made, Run, Succeeded
+from dispatcher.upstreams.protocol import AsynchronousUpstream
+
+log = telemetry.logger(__name__)
+
+_CANCEL_S = 10.0
+
+
+class Attempts:
+    """Starts attempts and sees each through to its end."""
+
+    def __init__(self, commits: Commits, poller: Poller, outputs: Outputs) -> None:
+        self._commits = commits
+        self._poller = poller
+        self._outputs = outputs
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, run: Run, attempt: Attempt, order: Order) -> None:
+        """Make the call of an attempt whose row is committed."""
+        self._spawn(self._submit(run, attempt, order))
+
+    def resume(self, run: Run, attempt: Attempt, reference: dict[str, str], accepted_at: datetime) -> None:
+        """Go on asking about an order that an earlier owner had accepted."""
+        attempt.reference = reference
+        attempt.choice.permit.succeeded()
+        if run.claim(attempt):
+            age_s = max(0.0, (clock.now() - accepted_at).total_seconds())
+            self._spawn(self._await_result(run, attempt, reference, age_s=age_s, wish_s=None))
+
+    def adopt(self, run: Run, attempt: Attempt) -> None:
+        """Find out what became of a submit whose process died before it could say."""
+        self._spawn(self._adopt(run, attempt))
+
+    def abandon(self, run: Run) -> None:
+        """The run is settled: stop asking, and have accepted orders cancelled. Open submits end by themselves."""
+        for attempt in run.open.values():
+            if attempt.polled is not None:
+                attempt.polled.cancel()
+                if attempt.reference is not None:
+                    self._spawn(self._discard(run, attempt, attempt.reference, "settled"))
+
+    def leave(self, run: Run) -> None:
+        """Another process goes on with this run: stop asking and touch nothing."""
+        for attempt in run.open.values():
+            if attempt.polled is not None:
+                attempt.polled.cancel()
+
+    async def stop(self) -> None:
+        """Tear what is still open."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _submit(self, run: Run, attempt: Attempt, order: Order) -> None:
+        reach("D2")
+        hang = _HangTimer(attempt, lambda: run.tell(Hung(attempt)))
+        attempt.started = time.perf_counter()
+        if attempt.failed_at is not None:
+            metrics.failover_seconds.observe(attempt.started - attempt.failed_at, run.job.model)
+        try:
+            with telemetry.span("upstream.submit", provider=attempt.way.provider, attempt=attempt.number):
+                answer = await attempt.way.upstream.submit(order, hang)
+        except UpstreamFailed as error:
+            _fail(run, attempt, error.failure)
+            return
+        except Exception as error:  # noqa: BLE001 - a defect in an adapter costs one attempt, not the job
+            kind = type(error).__name__  # no more of it: its text may quote the request
+            log.error("submit_defect", provider=attempt.way.provider, error=kind)  # noqa: TRY400
+            _fail(run, attempt, Failure(FailureClass.AMBIGUOUS, "adapter_defect"))
+            return
+        finally:
+            hang.stop()
+        reach("D3")
+        attempt.choice.permit.succeeded()
+        if isinstance(answer, Accepted):
+            await self._accepted(run, attempt, answer)
+        elif run.claim(attempt):
+            await self._keep(run, attempt, answer)
+        else:
+            metrics.orphans.inc(attempt.way.provider, "late")
+            record(run, attempt, "late")
+
+    async def _adopt(self, run: Run, attempt: Attempt) -> None:
+        made: tuple[Made, ...] | None = None
+        if attempt.way.route.synchronous:
+            try:
+                made = await insist("adoption", lambda: self._outputs.adopt(run, attempt), run.deadline)
+            except CannotReach:
+                return  # it is past the deadline: the verdict has fallen
+        if made is not None:
+            record(run, attempt, "adopted")
+            run.tell(Succeeded(attempt, made))
+            return
+        metrics.orphans.inc(attempt.way.provider, "taken_over")
+        failure = Failure(FailureClass.AMBIGUOUS, "taken_over")
+        record(run, attempt, failure.kind.value, code=failure.code)
+        run.tell(Failed(attempt, failure, time.perf_counter()))
+
+    async def _accepted(self, run: Run, attempt: Attempt, accepted: Accepted) -> None:
+        reference = dict(accepted.reference)
+        if not run.claim(attempt):
+            await self._discard(run, attempt, reference, "late")
+            return
+        attempt.reference = reference
+        acceptance = Acceptance(run.job.job_id, run.generation, attempt.number, accepted.upstream_id, reference)
+        try:
+            await self._commits.accept(acceptance, run.deadline)
+        except LostJob:
+            # Whoever has the job now knows nothing of this order and will have it made elsewhere.
+            run.tell(Lost())
+            await self._discard(run, attempt, reference, "lost_lease")
+            return
+        except CannotReach:
+            await self._discard(run, attempt, reference, "settled")
+            return
+        reach("D4")
+        if run.settled:
+            await self._discard(run, attempt, reference, "settled")
+            return
+        await self._await_result(run, attempt, reference, age_s=0, wish_s=accepted.wish_s)
+
+    async def _await_result(
+        self, run: Run, attempt: Attempt, reference: dict[str, str], *, age_s: float, wish_s: float | None
+    ) -> None:
+        upstream = attempt.way.upstream
+        assert isinstance(upstream, AsynchronousUpstream), "only asynchronous protocols accept"
+        poll_s = (attempt.way.route.timeouts.poll_ms or 0) / 1000
+        attempt.polled = self._poller.watch(
+            lambda: upstream.poll(reference, poll_s),
+            attempt.way.model.poll_after_ms,
+            age_s=age_s,
+            wish_s=wish_s,
+        )
+        # The request is not needed while the upstream works on it; should it fail, the row still has it.
+        run.body = None
+        run.sealed = None
+        try:
+            produced = await attempt.polled
+        except UpstreamFailed as error:
+            if error.failure.code == "lost_contact":
+                metrics.orphans.inc(attempt.way.provider, "lost_contact")
+            _fail(run, attempt, error.failure)
+            return
+        finally:
+            attempt.polled = None
+        await self._keep(run, attempt, produced)
+
+    async def _keep(self, run: Run, attempt: Attempt, produced: Produced) -> None:
+        try:
+            made = await self._outputs.keep(run, attempt, produced)
+        except CannotReach:
+            return  # it is past the deadline: the verdict has fallen
+        record(run, attempt, "succeeded")
+        run.tell(Succeeded(attempt, made))
+
+    async def _discard(self, run: Run, attempt: Attempt, reference: dict[str, str], reason: str) -> None:
+        """Nobody wants this order any more: cancel it, or count it."""
+        upstream = attempt.way.upstream
+        cancelled = False
+        if isinstance(upstream, AsynchronousUpstream):
+            try:
+                cancelled = await upstream.cancel(reference, _CANCEL_S)
+            except UpstreamFailed:
+                cancelled = False
+        if not cancelled:
+            metrics.orphans.inc(attempt.way.provider, reason)
+        record(run, attempt, reason, code="cancelled" if cancelled else "orphan")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="attempt")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def record(run: Run, attempt: Attempt, outcome: str, code: str | None = None) -> None:
+    """The one log line of an attempt, and its metrics."""
+    seconds = time.perf_counter() - attempt.started
+    provider, model = attempt.way.provider, attempt.way.model.id
+    metrics.attempts.inc(provider, model, outcome)
+    metrics.attempt_seconds.observe(seconds, provider, outcome)
+    log.info(
+        "attempt",
+        job_id=run.job.job_id.hex,
+        attempt=attempt.number,
+        provider=provider,
+        model=model,
+        outcome=outcome,
+        code=code,
+        seconds=round(seconds, 3),
+    )
+
+
+def _fail(run: Run, attempt: Attempt, failure: Failure) -> None:
+    record(run, attempt, failure.kind.value, code=failure.code)
+    attempt.choice.failed(failure)
+    run.tell(Failed(attempt, failure, time.perf_counter()))
+
+
+class _HangTimer:
+    """Fires once when an asynchronous submit's last byte has been out for too long; each byte starts it anew."""
+
+    def __init__(self, attempt: Attempt, fire: Callable[[], None]) -> None:
+        hang_ms = attempt.way.route.timeouts.hang_failover_ms
+        self._after_s = None if hang_ms is None else hang_ms / 1000
+        self._fire = fire
+        self._handle: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        if self._after_s is not None:
+            self.stop()
+            self._handle = asyncio.get_running_loop().call_later(self._after_s, self._fire)
+
+    def stop(self) -> None:
+        """The answer is here."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

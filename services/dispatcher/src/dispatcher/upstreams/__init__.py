@@ -1,0 +1,19 @@
+"""Wire protocols, one file each, by the name that the catalogue's routes use."""
+
+from dispatcher.upstreams.ark_video import ArkVideo
+from dispatcher.upstreams.fal_queue import FalQueue
+from dispatcher.upstreams.openai_images import OpenAIImages
+from dispatcher.upstreams.protocol import Upstream
+
+PROTOCOLS: dict[str, type[Upstream]] = {
+    "openai-images": OpenAIImages,
+    "ark-video": ArkVideo,
+    "fal-queue": FalQueue,
+}
+
+BASE_URLS: dict[str, str] = {
+    "openai": "https://api.openai.com/v1",
+    "ark": "https://ark.ap-southeast.bytepluses.com/api/v3",
+    "fal": "https://queue.fal.run",
+}
+"""Where each provider is when ``UPSTREAM_<PROVIDER>_BASE_URL`` does not say otherwise."""

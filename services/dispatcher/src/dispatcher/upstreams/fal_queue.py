@@ -1,0 +1,136 @@
+"""fal's queue: submit to an endpoint, poll the URLs the answer gives, fetch the result.
+
+Two traps. Status, result and cancel live under a shortened path that only the submit's answer knows, so its URLs
+are stored and used, provided they are of the provider's own origin. And a failed run is COMPLETED as well: both
+the status' ``error`` and the result's HTTP status must be looked at.
+
+An input field whose name ends in ``_urls`` takes a list, any other one input.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from dispatcher.domain.failures import FailureClass, UpstreamFailed
+from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
+from dispatcher.upstreams import classify, media
+from dispatcher.upstreams.client import Answer, Client
+from dispatcher.upstreams.fal_answers import blanked, class_of_detail, class_of_run, links
+from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
+
+_URLS = ("status_url", "response_url", "cancel_url")
+
+
+class FalQueue:
+    """Speaks fal's queue with one account."""
+
+    def __init__(self, client: Client, account: Account) -> None:
+        self._client = client
+        self._account = account
+        self._origin = classify.origin_of(account.base_url)
+
+    async def submit(self, order: Order, sent: BytesSent) -> Accepted:
+        """Put the order into the endpoint's queue."""
+        answer = await self._client.send(
+            "POST",
+            f"{self._account.base_url}/{order.upstream_model}",
+            headers={
+                **self._headers(),
+                "content-type": "application/json",
+                # fal would repeat by itself and hide a failure that another provider could mend at once.
+                "x-fal-no-retry": "1",
+                "x-fal-store-io": "0",
+                "x-fal-request-timeout": str(max(1, int(order.start_within_s))),
+            },
+            body=orjson.dumps(_model_input(order)),
+            timeout_s=order.timeout_s,
+            connect_s=order.connect_s,
+            sent=sent,
+        )
+        if answer.status not in (200, 201, 202):
+            raise _failure(answer)
+        taken = answer.object()
+        request_id = taken.get("request_id")
+        urls = {name: taken.get(name) for name in _URLS}
+        if not isinstance(request_id, str) or not all(self._is_ours(url) for url in urls.values()):
+            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_request_urls")
+        return Accepted(request_id, {name: str(url) for name, url in urls.items()})
+
+    async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
+        """The request's state; its result once completed."""
+        status = await self._ask(reference["status_url"], timeout_s)
+        if status.status not in (200, 202):
+            raise CannotAsk(f"http_{status.status}", status.retry_after_s)
+        said = status.object()
+        if said.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
+            return Pending(status.retry_after_s)
+        if said.get("status") != "COMPLETED":
+            raise CannotAsk("unknown_status")
+        if not said.get("error") and not said.get("error_type"):
+            return await self._result(reference["response_url"], timeout_s)
+        # The status only says that it failed; the result's detail says whether it was a refusal.
+        result = await self._ask(reference["response_url"], timeout_s)
+        kind = class_of_detail(result.object().get("detail")) or class_of_run(said.get("error_type"))
+        raise UpstreamFailed(kind, "completed_with_error")
+
+    async def cancel(self, reference: Mapping[str, str], timeout_s: float) -> bool:
+        """Ask for cancellation; True when fal takes the request out of its queue or stops it."""
+        answer = await self._client.send("PUT", reference["cancel_url"], headers=self._headers(), timeout_s=timeout_s)
+        return answer.status in (200, 202)
+
+    async def _result(self, url: str, timeout_s: float) -> Pending | Produced:
+        answer = await self._ask(url, timeout_s)
+        parsed = answer.object()
+        detail = parsed.get("detail")
+        if answer.status == 200:
+            outputs = links(parsed)
+            if outputs:
+                return Produced(outputs)
+            refused = FailureClass.CONTENT_POLICY if blanked(parsed) else class_of_detail(detail)
+            raise UpstreamFailed(refused or FailureClass.FAILED_GENERATION, "no_output")
+        if answer.status == 400 and isinstance(detail, str) and "in progress" in detail.lower():
+            return Pending(answer.retry_after_s)
+        if not detail:
+            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s)
+        kind = class_of_detail(detail) or class_of_run(parsed.get("error_type"))
+        raise UpstreamFailed(kind, f"result_{answer.status}")
+
+    async def _ask(self, url: str, timeout_s: float) -> Answer:
+        try:
+            return await self._client.send("GET", url, headers=self._headers(), timeout_s=timeout_s)
+        except UpstreamFailed as error:
+            raise CannotAsk(error.failure.code) from None
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Key {self._account.api_key}"}
+
+    def _is_ours(self, url: object) -> bool:
+        # Our key goes to these URLs: an answer must not be able to send it elsewhere.
+        return isinstance(url, str) and len(url) <= 2_000 and classify.origin_of(url) == self._origin
+
+
+def _model_input(order: Order) -> dict[str, Any]:
+    body: dict[str, Any] = {**order.fields, **order.texts}
+    for one in order.inputs:
+        url = one.url or media.data_url(one.body or b"", one.media_type or "image/png")
+        if one.field.endswith("_urls"):
+            body.setdefault(one.field, []).append(url)
+        else:
+            body[one.field] = url
+    return body
+
+
+def _failure(answer: Answer) -> UpstreamFailed:
+    parsed = answer.object()
+    detail = parsed.get("detail")
+    if (
+        answer.status == 403
+        and isinstance(detail, str)
+        and ("balance" in detail.lower() or "locked" in detail.lower())
+    ):
+        return classify.failed(answer, FailureClass.QUOTA)
+    kind = class_of_detail(detail)
+    if kind is FailureClass.FAILED_GENERATION:
+        kind = FailureClass.UNAVAILABLE  # nothing was accepted yet
+    return classify.failed(answer, kind if answer.status in (400, 422, 500, 504) else None)

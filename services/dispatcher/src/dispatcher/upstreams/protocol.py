@@ -1,0 +1,58 @@
+"""What every upstream protocol looks like to the runner."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
+from dispatcher.upstreams.client import Client
+
+BytesSent = Callable[[], None]
+"""Called each time bytes of a submit have left; the last call marks its last byte."""
+
+
+class CannotAsk(Exception):  # noqa: N818
+    """A poll got no usable answer; the generation may well be running. Ask again later, ``wish_s`` or more."""
+
+    def __init__(self, code: str, wish_s: float | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.wish_s = wish_s
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Our account at one provider: where it is and how we sign in."""
+
+    provider: str
+    base_url: str
+    api_key: str
+    origins: tuple[str, ...]
+    """Origins besides public ones that its outputs may come from: its own, and those of the setting."""
+
+
+class Upstream(Protocol):
+    """One wire protocol, spoken with one account.
+
+    Raises :class:`~dispatcher.domain.failures.UpstreamFailed` and nothing else for what the provider answers or
+    fails to answer. No upstream text leaves an adapter.
+    """
+
+    def __init__(self, client: Client, account: Account) -> None: ...
+
+    async def submit(self, order: Order, sent: BytesSent) -> Accepted | Produced:
+        """Ask for the order once. Never repeats anything by itself."""
+        ...
+
+
+@runtime_checkable
+class AsynchronousUpstream(Upstream, Protocol):
+    """A protocol whose submit is only accepted; the result is asked for later."""
+
+    async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
+        """How an accepted order is doing, or its result. Also raises CannotAsk."""
+        ...
+
+    async def cancel(self, reference: Mapping[str, str], timeout_s: float) -> bool:
+        """Try to stop an accepted order; True when the provider confirms that it will not be made."""
+        ...
