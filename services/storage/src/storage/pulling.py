@@ -1,0 +1,152 @@
+"""Streams an output from a provider into our bucket; never more than a chunk of it in memory."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from yarl import URL
+
+from common.contracts import GeneratedOutput, JobGenerated
+from common.egress import EgressPolicy, EgressRefused, GuardedSession, guarded_session
+from common.failpoints import reach
+from common.messaging import CannotReach
+from common.objects import ObjectError, ObjectStore, ShortStream, TooLarge, Written, output_key
+from storage.domain.media import HEAD_BYTES, Kept, NotMedia, sniff
+
+CHUNK_BYTES = 256 * 1024
+MAX_REDIRECTS = 3
+TURN_S = 4.0
+"""How long a pull waits for its turn before it makes room for other work."""
+_AGAIN = frozenset({408, 425, 429})
+
+
+class Lost(Exception):  # noqa: N818 - an answer, not a defect
+    """It will never come: gone, no media, empty, too large, or at an address that may not be reached."""
+
+
+class NotYet(Exception):  # noqa: N818
+    """It may come on another try."""
+
+
+class Puller:
+    """Fetches through the egress guard: public addresses, and the origins a provider is configured with.
+
+    Bounds: ``max_per_provider`` pulls at a time, so that one provider's hanging media host holds up nobody else;
+    ``max_unsized`` of outputs that do not say their length, for those are buffered in parts of 8 MiB.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        timeout_s: float,
+        read_timeout_s: float,
+        max_image_bytes: int,
+        max_video_bytes: int,
+        max_per_provider: int,
+        max_unsized: int,
+    ) -> None:
+        self._objects = objects
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=3.0, sock_read=read_timeout_s)
+        self._max_bytes = {"image": max_image_bytes, "video": max_video_bytes}
+        self._turns: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(max_per_provider))
+        self._unsized = asyncio.Semaphore(max_unsized)
+        self._sessions: dict[tuple[str, ...], GuardedSession] = {}
+
+    async def pull(self, event: JobGenerated, output: GeneratedOutput) -> Kept:
+        """Copy one output.
+
+        Raises:
+            Lost, NotYet: the provider's doing.
+            CannotReach: our own object store is away, or refuses us: neither is the job's fault.
+        """
+        try:
+            async with _turn(self._turns[event.provider]):
+                return await self._copy(event, output)
+        except EgressRefused as error:
+            raise Lost(f"refused address: {error}") from None
+        except (NotMedia, TooLarge) as error:
+            raise Lost(str(error)) from None
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.TooManyRedirects, ValueError) as error:
+            raise Lost(type(error).__name__) from None
+        except (aiohttp.ClientError, TimeoutError, ShortStream) as error:
+            raise NotYet(type(error).__name__) from None
+        except ObjectError as error:
+            raise CannotReach(str(error)) from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for session in self._sessions.values():
+            await session.close()
+
+    async def _copy(self, event: JobGenerated, output: GeneratedOutput) -> Kept:
+        url = URL(output.url or "", encoded=True)
+        async with self._session(event.origins).get(
+            url, timeout=self._timeout, allow_redirects=True, max_redirects=MAX_REDIRECTS
+        ) as response:
+            _judge(response.status)
+            length, limit = response.content_length, self._max_bytes[event.kind]
+            if length is not None and length > limit:
+                raise Lost(f"{length} bytes are more than the {limit} a {event.kind} may have")
+            chunks = response.content.iter_chunked(CHUNK_BYTES)
+            head = await _head(chunks)
+            media_type, extension = sniff(head, event.kind)
+            key = output_key(event.job_id, "s", output.index, extension)
+
+            async def put() -> Written:
+                return await self._objects.put_stream(
+                    self._objects.outputs, key, _whole(head, chunks), media_type, length=length, max_bytes=limit
+                )
+
+            if length is not None:
+                written = await put()
+            else:
+                async with _turn(self._unsized):
+                    written = await put()
+        return Kept(key, media_type, written.size_bytes, written.sha256)
+
+    def _session(self, origins: tuple[str, ...]) -> GuardedSession:
+        # One session per set of allowed origins, so that a pooled connection never serves a stricter request.
+        session = self._sessions.get(origins)
+        if session is None:
+            session = self._sessions[origins] = guarded_session(EgressPolicy.parse(origins=origins))
+        return session
+
+
+def _judge(status: int) -> None:
+    if status in _AGAIN or status >= 500:
+        raise NotYet(f"answered {status}")
+    if status != 200:
+        raise Lost(f"answered {status}")
+
+
+@asynccontextmanager
+async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    try:
+        await asyncio.wait_for(turns.acquire(), TURN_S)
+    except TimeoutError:
+        raise NotYet("too many pulls at a time") from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+async def _head(chunks: AsyncIterator[bytes]) -> bytes:
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            break
+    if not head:
+        raise Lost("empty")
+    return head
+
+
+async def _whole(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    reach("S1")
+    async for chunk in chunks:
+        yield chunk
