@@ -1,0 +1,53 @@
+"""The stack's secrets: drawn once, kept in a file only its owner may read."""
+
+import hashlib
+import hmac
+import json
+import secrets
+
+from stack.state import SERVICES, State, read_json, write_atomically
+
+_HEX_32_BYTES = (
+    "GATEWAY_KEY_PEPPER",
+    "GATEWAY_BODY_HASH_KEY",
+    "GATEWAY_MEDIA_SIGNING_KEY",
+    "NOTIFIER_SECRETS_KEY",
+    "INTERNAL_TOKEN",
+    "postgres",
+    "rabbitmq",
+    "erlang_cookie",
+    "s3_secret",
+    "roles",
+)
+
+
+class Credentials:
+    """Every secret of one stack by name."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    @classmethod
+    def of(cls, state: State) -> "Credentials":
+        """Those of the state folder, with whatever a newer version needs in addition."""
+        values = read_json(state.secrets)
+        missing = {name: secrets.token_hex(32) for name in _HEX_32_BYTES if name not in values}
+        if missing:
+            values |= missing
+            write_atomically(state.secrets, json.dumps(values, indent=1))
+        return cls(values)
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def role_passwords(self, foreign_database_url: str | None) -> dict[str, str]:
+        """The password of each service's login role.
+
+        Roles belong to a whole database server. On a foreign one they are derived from its address, so that two
+        stacks on it agree; on our own they come from our own secret.
+        """
+        key = foreign_database_url or self._values["roles"]
+        return {
+            service: hmac.new(key.encode(), f"reapi role {service}".encode(), hashlib.sha256).hexdigest()
+            for service in SERVICES
+        }
