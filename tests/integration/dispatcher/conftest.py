@@ -1,0 +1,48 @@
+"""Real PostgreSQL, a real S3 endpoint, and the providers' stand-ins."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from support.dispatcher import RunningDispatcher, running_dispatcher
+from support.postgres import FreshDatabase, Postgres
+from support.providers import Providers, running_providers
+from support.s3 import S3, running_s3
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def database(postgres: Postgres) -> FreshDatabase:
+    return postgres.fresh_database("dispatcher")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_providers() -> AsyncIterator[Providers]:
+    async with running_providers() as running:
+        yield running
+
+
+@pytest.fixture
+async def providers(shared_providers: Providers) -> Providers:
+    shared_providers.reset()
+    return shared_providers
+
+
+@pytest.fixture
+async def dispatcher(
+    database: FreshDatabase, s3: S3, keys: Path, providers: Providers
+) -> AsyncIterator[RunningDispatcher]:
+    async with running_dispatcher(database, s3, keys, providers.environ()) as running:
+        yield running

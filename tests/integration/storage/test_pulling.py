@@ -1,0 +1,217 @@
+"""Outputs at a provider's address: streamed into our bucket as what they are, or lost and never charged."""
+
+import asyncio
+import hashlib
+import resource
+from datetime import timedelta
+
+import pytest
+
+from common.clock import now
+from common.contracts import JobFailed, JobStored
+from common.messaging import TryLater
+from simulators import films, pictures
+from support.origin import answer, flood, hang, promising, reset
+
+from .conftest import MAX_BYTES, TTL_S, Storage, a_replica
+
+PNG = pictures.png(b"0123456789abcdef", 64, 64)
+MIB = 1024 * 1024
+
+
+async def stored(storage: Storage, *paths: str, **fields: object) -> JobStored:
+    result = await storage.replica.store(storage.generated(*paths, **fields))
+    assert isinstance(result, JobStored), result
+    return result
+
+
+@pytest.mark.parametrize("sized", [True, False])
+async def test_an_output_is_kept_with_its_own_hash_size_and_type(storage: Storage, sized: bool) -> None:
+    url = storage.origin.on("/a", answer(200, PNG, sized=sized, content_type="text/plain"))
+    result = await stored(storage, url)
+    [output] = result.outputs
+    assert (output.index, output.media_type, output.bytes) == (0, "image/png", len(PNG))
+    assert output.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert output.key == f"std/{result.job_id.hex}/s/0.png"
+    assert await storage.content(output.key) == PNG
+    assert abs((output.expires_at - now()).total_seconds() - TTL_S) < 5
+    [row] = storage.rows(result.job_id)
+    assert (row["sha256"], row["state"], row["account_id"]) == (output.sha256, "stored", storage.account)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+async def test_a_large_film_passes_through_in_pieces(storage: Storage, sized: bool) -> None:
+    film = await asyncio.to_thread(films.encode, films.Shape(320, 180, 2, audio=True))
+    whole = film + bytes(18 * MIB)
+    url = storage.origin.on("/film", answer(200, whole, sized=sized))
+    [output] = (await stored(storage, url, kind="video")).outputs
+    assert (output.media_type, output.bytes) == ("video/mp4", len(whole))
+    assert output.sha256 == hashlib.sha256(whole).hexdigest()
+    assert await storage.content(output.key) == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "reply"),
+    [
+        ("html", answer(200, b"<!doctype html><html><body>Please sign in</body></html>", content_type="image/png")),
+        ("empty", answer(200, b"")),
+        ("empty unsized", answer(200, b"", sized=False)),
+        ("film for a picture", answer(200, b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(100))),
+        ("announced too large", promising(PNG, MAX_BYTES + 1)),
+        ("too large unannounced", flood(PNG, MAX_BYTES + MIB, sized=False)),
+        ("400", answer(400)),
+        ("403", answer(403, b"<Error><Code>RequestExpired</Code></Error>")),
+        ("404", answer(404)),
+        ("410", answer(410)),
+        ("204", answer(204)),
+    ],
+)
+async def test_what_is_no_output_is_lost_at_the_first_try(storage: Storage, name: str, reply: object) -> None:
+    url = storage.origin.on("/bad", reply)
+    event = storage.generated(url)
+    result = await storage.replica.store(event)
+    assert isinstance(result, JobFailed)
+    assert (result.stage, result.code) == ("storage", "output_unavailable")
+    assert len(storage.origin.seen) == 1
+    [row] = storage.rows(event.job_id)
+    assert (row["state"], row["key"]) == ("lost", None)
+    assert await storage.replica.objects.list_prefix("outputs", f"std/{event.job_id.hex}/") == []
+    assert await storage.replica.store(event) == result
+    assert len(storage.origin.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [answer(500), answer(503), answer(429), reset, promising(PNG[:100], len(PNG)), answer(408)],
+    ids=["500", "503", "429", "reset", "truncated", "408"],
+)
+async def test_a_passing_failure_is_tried_again_at_once(storage: Storage, reply: object) -> None:
+    url = storage.origin.on("/flaky", reply, reply, answer(200, PNG))
+    [output] = (await stored(storage, url)).outputs
+    assert await storage.content(output.key) == PNG
+    assert len(storage.origin.seen) == 3
+
+
+@pytest.mark.parametrize("reply", [hang, promising(PNG, 2 * MIB, then_hang=True)], ids=["silent", "stalls"])
+async def test_a_host_that_hangs_gives_the_delivery_back(storage: Storage, urls, s3, reply: object) -> None:
+    event = storage.generated(storage.origin.on("/hang", reply))
+    async with a_replica(urls, s3, read_timeout_s=0.3, timeout_s=1) as replica:
+        with pytest.raises(TryLater) as later:
+            await replica.store(event)
+        assert later.value.after_ms >= 1_000
+        storage.origin.on("/hang", answer(200, PNG))
+        assert isinstance(await replica.store(event), JobStored)
+
+
+async def test_a_drip_is_cut_off_by_the_whole_time_limit(storage: Storage, urls, s3) -> None:
+    event = storage.generated(
+        storage.origin.on("/drip", promising(PNG + bytes(40_960), MIB, pace_s=0.2)),
+        deadline_at=now() - timedelta(hours=1),
+    )
+    async with a_replica(urls, s3, timeout_s=0.5) as replica:
+        began = asyncio.get_running_loop().time()
+        assert isinstance(await replica.store(event), JobFailed)
+        assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_outputs_that_came_are_not_fetched_again_while_others_are_waited_for(storage: Storage) -> None:
+    good, bad = storage.origin.on("/good", answer(200, PNG)), storage.origin.on("/bad", answer(500))
+    event = storage.generated(good, bad)
+    for _ in range(2):
+        with pytest.raises(TryLater):
+            await storage.replica.store(event)
+    assert len(storage.origin.at("/good")) == 1
+    late = event.model_copy(update={"deadline_at": now() - timedelta(seconds=301)})
+    result = await storage.replica.store(late)
+    assert isinstance(result, JobStored)
+    assert (result.wanted, [one.index for one in result.outputs]) == (2, [0])
+    assert await storage.replica.store(event) == result
+
+
+async def test_part_of_the_outputs_is_said_to_be_stored(storage: Storage) -> None:
+    good, gone = storage.origin.on("/good", answer(200, PNG)), storage.origin.on("/gone", answer(410))
+    result = await stored(storage, good, gone, good)
+    assert (result.wanted, [one.index for one in result.outputs]) == (3, [0, 2])
+
+
+async def test_after_the_deadline_there_is_one_last_try(storage: Storage) -> None:
+    late = now() - timedelta(seconds=301)
+    assert await stored(storage, storage.origin.on("/ok", answer(200, PNG)), deadline_at=late)
+    event = storage.generated(storage.origin.on("/bad", answer(503)), deadline_at=late)
+    assert isinstance(await storage.replica.store(event), JobFailed)
+
+
+async def test_an_address_that_is_not_allowed_is_never_dialled(storage: Storage) -> None:
+    storage.origin.on("/a", answer(200, PNG))
+    port = storage.origin.port
+    refused = [
+        f"http://127.0.0.1:{port}/a",
+        f"https://127.0.0.1:{port}/a",
+        f"http://localhost:{port}/a",
+        f"http://2130706433:{port}/a",
+        f"http://[::ffff:7f00:1]:{port}/a",
+        f"http://user@127.0.0.1:{port}/a",
+        "http://169.254.169.254/latest/meta-data/",
+        "file:///etc/passwd",
+        "not a url",
+        "",
+    ]
+    result = await storage.replica.store(storage.generated(*refused, allowed=False))
+    assert isinstance(result, JobFailed)
+    assert storage.origin.connections == 0
+
+
+async def test_an_allowed_origin_opens_no_other(storage: Storage) -> None:
+    storage.origin.on("/a", answer(200, PNG))
+    event = storage.generated(f"http://localhost:{storage.origin.port}/a")
+    assert isinstance(await storage.replica.store(event), JobFailed)
+    assert storage.origin.connections == 0
+
+
+async def test_redirects_are_followed_and_each_hop_is_judged(storage: Storage) -> None:
+    storage.origin.on("/final", answer(200, PNG))
+    url = storage.origin.on("/moved", answer(302, location="/final"))
+    assert len((await stored(storage, url)).outputs) == 1
+    inside = storage.origin.on("/inside", answer(302, location=f"http://localhost:{storage.origin.port}/final"))
+    before = storage.origin.connections
+    round_trip = storage.origin.on("/round", answer(302, location="/round"))
+    result = await storage.replica.store(storage.generated(inside, round_trip))
+    assert isinstance(result, JobFailed)
+    assert len(storage.origin.at("/final")) == 1
+    assert len(storage.origin.at("/round")) <= 5
+    assert storage.origin.connections <= before + 2
+
+
+async def test_a_hanging_provider_holds_up_nobody_else(storage: Storage, urls, s3) -> None:
+    hanging = [storage.generated(storage.origin.on("/hang", hang), provider="slow") for _ in range(12)]
+    fine = storage.origin.on("/fine", answer(200, PNG))
+    async with a_replica(urls, s3, max_per_provider=4, read_timeout_s=1.5) as replica:
+        waiting = [asyncio.create_task(replica.store(event)) for event in hanging]
+        await asyncio.sleep(0.3)
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(replica.store(storage.generated(fine, provider="quick")) for _ in range(20)))
+        assert asyncio.get_running_loop().time() - began < 2
+        assert storage.origin.most_busy["/hang"] <= 4
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(one, TryLater) for one in results), results
+
+
+async def test_many_large_outputs_take_little_memory(storage: Storage, urls, s3) -> None:
+    url = storage.origin.on("/large", flood(PNG, 16 * MIB, sized=False))
+    sized = storage.origin.on("/sized", flood(PNG, 16 * MIB, sized=True))
+    await storage.replica.objects.list_prefix("outputs", "none/")  # what the client itself costs, once
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with a_replica(urls, s3, timeout_s=60, read_timeout_s=20, max_unsized=2) as replica:
+        events = [storage.generated(one) for one in (url, sized) for _ in range(12)]
+
+        async def patiently(event):
+            while True:
+                try:
+                    return await replica.store(event)
+                except TryLater:
+                    await asyncio.sleep(0.1)
+
+        results = await asyncio.gather(*(patiently(event) for event in events))
+    assert all(isinstance(one, JobStored) for one in results)
+    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / 1024
+    assert grown_mib < 120, grown_mib

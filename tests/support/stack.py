@@ -1,0 +1,189 @@
+"""A whole stack for tests: the very one that ``make up`` starts, in a folder of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+import psycopg
+from psycopg.rows import dict_row
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SERVICES = ("GATEWAY", "BILLING", "DISPATCHER", "STORAGE", "NOTIFIER")
+
+
+@dataclass(frozen=True)
+class Account:
+    """A customer with a key."""
+
+    account_id: str
+    api_key: str
+    webhook_secret: str
+
+
+class Stack:
+    """A running stack, seen through its ``env`` file, its simulators' dials, its database and its processes."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The file as it is now: pids change when something is restarted."""
+        lines = (self.state / "env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+    def __getitem__(self, name: str) -> str:
+        return self.env[name]
+
+    def account(
+        self, credits: str | int = 100_000, *, rate: int | None = None, inflight: int | None = None
+    ) -> Account:
+        """A new account with exactly these credits, made as an operator makes it."""
+        self._accounts = getattr(self, "_accounts", 0) + 1
+        command = ["account", "--email", f"test{self._accounts}@example.org", "--credits", str(credits)]
+        command += ["--rate", str(rate)] if rate else []
+        command += ["--inflight", str(inflight)] if inflight else []
+        return Account(**json.loads(_run(self.state, *command).splitlines()[-1]))
+
+    def client(self, account: Account | None = None, **options: Any) -> openai.AsyncOpenAI:
+        """A stock SDK client."""
+        key = account.api_key if account else self["REAPI_API_KEY"]
+        return openai.AsyncOpenAI(base_url=self["REAPI_BASE_URL"], api_key=key, **options)
+
+    # Processes
+
+    def pid(self, part: str) -> int:
+        return int(self.env[f"PID_{part}"])
+
+    def kill(self, part: str, number: int = signal.SIGKILL) -> int:
+        """Signal one part's process; its pid."""
+        pid = self.pid(part)
+        os.kill(pid, number)
+        return pid
+
+    async def restarted(self, part: str, old_pid: int, limit_s: float = 30) -> None:
+        """Wait until the supervisor has put another process in its place."""
+        async with asyncio.timeout(limit_s):
+            while self.pid(part) == old_pid:
+                await asyncio.sleep(0.05)
+
+    async def ready(self, limit_s: float = 60) -> None:
+        """Wait until every service says it can do its work."""
+        async with aiohttp.ClientSession() as http, asyncio.timeout(limit_s):
+            for service in SERVICES:
+                while True:
+                    try:
+                        async with http.get(f"{self.service_url(service)}/readyz") as answer:
+                            if answer.status == 200:
+                                break
+                    except aiohttp.ClientError:
+                        pass
+                    await asyncio.sleep(0.05)
+
+    def service_url(self, service: str) -> str:
+        if service == "GATEWAY":
+            return self["REAPI_BASE_URL"].removesuffix("/v1")
+        return self[f"{service}_URL"]
+
+    # Simulators
+
+    async def dial(self, simulator: str, **dials: Any) -> None:
+        """Turn a simulator's dials; ``await stack.dial("openai", scenario="500")``."""
+        await self._simulator("PUT", simulator, "/__dials", json=dials)
+
+    async def reset(self, *simulators: str) -> None:
+        """Dials back to ok, journals empty."""
+        for simulator in simulators or ("openai", "ark", "fal", "media", "receiver"):
+            await self._simulator("POST", simulator, "/__reset")
+
+    async def calls(self, simulator: str, operation: str | None = None) -> list[dict[str, Any]]:
+        """What a simulator was asked, oldest first."""
+        journal = await self._simulator("GET", simulator, "/__calls")
+        return [call for call in journal["calls"] if operation in (None, call["operation"])]
+
+    async def _simulator(self, method: str, simulator: str, path: str, **options: Any) -> Any:
+        async with aiohttp.ClientSession() as http:
+            # Through the media host's door, which stays open when a simulator refuses its own.
+            door = "" if simulator == "media" else f"/__on/{simulator}"
+            own = path == "/__deliveries"
+            url = self["SIM_RECEIVER_URL"] + path if own else self["SIM_MEDIA_URL"] + door + path
+            async with http.request(method, url, **options) as answer:
+                assert answer.status < 300, f"{url}: {answer.status} {await answer.text()}"
+                return await answer.json()
+
+    # The books
+
+    def query(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        """Rows as an auditor sees them."""
+        with psycopg.connect(self["DATABASE_URL"], autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(sql, params)
+            return cursor.fetchall() if cursor.description else []
+
+    async def native(self, method: str, path: str, account: Account | None = None, **options: Any) -> Any:
+        """A call of the native family with plain HTTP: status and JSON."""
+        key = account.api_key if account else self["REAPI_API_KEY"]
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
+            async with http.request(method, self["REAPI_NATIVE_URL"] + path, **options) as answer:
+                return answer.status, await answer.json()
+
+
+@contextmanager
+def running_stack(name: str, *, only: str = "everything", **environment: str) -> Iterator[Stack]:
+    """``make up`` in a fresh folder, ``make down`` afterwards; a failed run keeps its logs."""
+    base = os.environ.get("TEST_STACKS_DIR")
+    state = Path(tempfile.mkdtemp(prefix=f"reapi-{name}-", dir=base))
+    state.chmod(0o755)
+    try:
+        _run(state, "up", "--only", only, **environment)
+        yield Stack(state)
+    finally:
+        _run(state, "down")
+        kept = os.environ.get("TEST_KEEP_LOGS")
+        if kept:
+            shutil.copytree(state / "logs", Path(kept) / state.name, dirs_exist_ok=True)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _run(state: Path, *arguments: str, **environment: str) -> str:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("UPSTREAM_", "S3_", "CRASH_AT"))}
+    for name in ("DATABASE_URL", "AMQP_URL"):
+        inherited.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "stack", *arguments],
+        cwd=CHECKOUT,
+        env={**inherited, **environment, "LOCAL_STATE": str(state)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{arguments}: {done.stdout[-3000:]}"
+    return done.stdout
+
+
+async def until(holds: Any, limit_s: float = 60, every_s: float = 0.1) -> None:
+    """Wait for a condition (a plain or an async callable); the time limit is an error."""
+    end = time.monotonic() + limit_s
+    while True:
+        result = holds()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result:
+            return
+        assert time.monotonic() < end, "waited too long"
+        await asyncio.sleep(every_s)
