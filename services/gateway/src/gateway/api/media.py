@@ -1,7 +1,5 @@
 """Media links: visible only after capture, dead with the output, served by redirect to where the bytes lie."""
 
-import math
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -41,8 +39,6 @@ class Media:
         output = next((one for one in row.outputs if one.index == wanted.index), None) if row is not None else None
         if row is None or row.state != "completed" or output is None:
             raise NotFound
-        if output.expires_at <= clock.now():
-            raise Gone
         headers = {
             "cache-control": "private, no-store",
             "x-content-type-options": "nosniff",
@@ -52,12 +48,14 @@ class Media:
         return RedirectResponse(self.location(output), 302, headers=headers)
 
     def location(self, output: Output) -> str:
-        """Where the bytes can be read for the next minutes, never longer than the output lives."""
-        left_s = math.ceil((output.expires_at - clock.now()).total_seconds())
+        """Where the bytes can be read for the next minutes, never longer than the output lives; then `Gone`."""
+        left_s = int((output.expires_at - clock.now()).total_seconds())
+        if left_s < 1:  # no link lives shorter than a second
+            raise Gone
         return self._store.presign_get(
             self._store.outputs,
             output.key,
-            max(1, min(self._redirect_life_s, left_s)),
+            min(self._redirect_life_s, left_s),
             media_type=output.media_type,
             disposition="inline" if _disposition(output.media_type) == "inline" else "attachment",
         )
