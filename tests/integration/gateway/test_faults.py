@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from sqlalchemy.exc import SQLAlchemyError
+from psycopg.errors import CheckViolation
 
 from common.contracts import JobSubmitted, Message
 from common.ids import parse_public_id
@@ -159,7 +159,7 @@ async def test_the_database_itself_keeps_final_states(gateway: RunningGateway, c
     gateway.billing.answer = completes
     async with gateway.client() as session, session.post("/v1/images/generations", json=IMAGE) as answer:
         job_id = parse_public_id((await answer.json())["id"])
-    with pytest.raises(SQLAlchemyError):
+    with pytest.raises(CheckViolation):
         await gateway.rows(f"update jobs set {change} where job_id = %(job)s returning 1", job=job_id)
 
 

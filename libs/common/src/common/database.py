@@ -1,23 +1,31 @@
-"""One way to PostgreSQL for all services: SQLAlchemy's engine over psycopg, plain SQL in, rows out.
+"""One way to PostgreSQL for all services: SQLAlchemy's engine and pool over psycopg, plain SQL in, rows out.
 
 Statements are psycopg's (``%(name)s``, lists as ``unnest(%(ids)s::uuid[])``) and run in autocommit unless a
 transaction is opened. Isolation is READ COMMITTED on the primary; safety rests on conditional statements and
 constraints, never on isolation.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
-from sqlalchemy import RowMapping, exc
+from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from common.messaging.failures import CannotReach
 
 Params = Mapping[str, Any]
-Row = RowMapping
+Row = Mapping[str, Any]
 """One result row, by column name."""
+
+# Our statements are few, fixed and take their lists as arrays. Left to itself the server plans each anew at every
+# call, for it takes the length of an array for a reason to; planning then costs more than running does.
+_SERVER_OPTIONS = "-c plan_cache_mode=force_generic_plan"
 
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
 # The server is there but will not serve now: shutting down, starting up, too many connections, and the like.
@@ -30,12 +38,10 @@ def _reason(error: BaseException) -> str:
     return f"database: {type(origin).__name__}"
 
 
-def _is_unreachable(error: exc.SQLAlchemyError) -> bool:
-    if isinstance(error, exc.TimeoutError):
+def _is_unreachable(error: BaseException) -> bool:
+    if isinstance(error, exc.TimeoutError) or getattr(error, "connection_invalidated", False):
         return True
-    origin = getattr(error, "orig", None)
-    if getattr(error, "connection_invalidated", False):
-        return True
+    origin = getattr(error, "orig", None) or error
     if isinstance(origin, psycopg.Error) and origin.sqlstate:
         return origin.sqlstate.startswith(_GONE_CLASSES)
     return isinstance(origin, _GONE)
@@ -46,12 +52,10 @@ async def _reaching() -> AsyncIterator[None]:
     """Turn every way a database can be away into CannotReach; other errors pass."""
     try:
         yield
-    except exc.SQLAlchemyError as error:
+    except (exc.SQLAlchemyError, psycopg.Error, *_GONE) as error:
         if _is_unreachable(error):
             raise CannotReach(_reason(error)) from None
         raise
-    except _GONE as error:
-        raise CannotReach(_reason(error)) from None
 
 
 class Transaction:
@@ -63,7 +67,7 @@ class Transaction:
     async def fetch(self, sql: str, params: Params | None = None) -> Sequence[Row]:
         """All rows of a statement."""
         result = await self._connection.exec_driver_sql(sql, dict(params or {}))
-        return result.mappings().all()
+        return [dict(row) for row in result.mappings()]
 
     async def execute(self, sql: str, params: Params | None = None) -> int:
         """How many rows a statement changed."""
@@ -82,19 +86,25 @@ class Database:
         self._pool_size = pool_size
         self._pool_timeout_s = pool_timeout_s
         self._engine: AsyncEngine | None = None
-        self._autocommit: AsyncEngine | None = None
+        self._committing: AsyncEngine | None = None
 
     async def start(self) -> None:
         """Make the pool; connections open on first use, so a service may start before its database."""
         self._engine = create_async_engine(
             self._url,
+            isolation_level="AUTOCOMMIT",
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=self._pool_timeout_s,
             pool_reset_on_return=None,
-            connect_args={"prepare_threshold": 0, "connect_timeout": 3, "application_name": "reapi"},
+            connect_args={
+                "prepare_threshold": 0,
+                "connect_timeout": 3,
+                "application_name": "reapi",
+                "options": _SERVER_OPTIONS,
+            },
         )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._committing = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -103,21 +113,21 @@ class Database:
 
     async def fetch(self, sql: str, params: Params | None = None) -> Sequence[Row]:
         """All rows of one statement, committed by itself."""
-        assert self._autocommit is not None, "Database.start() comes first"
-        async with _reaching(), self._autocommit.connect() as connection:
-            return await Transaction(connection).fetch(sql, params)
+        async with self._cursor() as cursor:
+            await cursor.execute(sql, params)
+            return await cursor.fetchall()
 
     async def execute(self, sql: str, params: Params | None = None) -> int:
         """How many rows one statement changed, committed by itself."""
-        assert self._autocommit is not None, "Database.start() comes first"
-        async with _reaching(), self._autocommit.connect() as connection:
-            return await Transaction(connection).execute(sql, params)
+        async with self._cursor() as cursor:
+            await cursor.execute(sql, params)
+            return cursor.rowcount
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Statements that commit together when the block ends, or not at all."""
-        assert self._engine is not None, "Database.start() comes first"
-        async with _reaching(), self._engine.begin() as connection:
+        assert self._committing is not None, "Database.start() comes first"
+        async with _reaching(), self._committing.begin() as connection:
             yield Transaction(connection)
 
     async def ready(self) -> bool:
@@ -127,3 +137,23 @@ class Database:
         except CannotReach:
             return False
         return True
+
+    @asynccontextmanager
+    async def _cursor(self) -> AsyncIterator[psycopg.AsyncCursor[dict[str, Any]]]:
+        """The driver's own cursor on a connection of the pool.
+
+        SQLAlchemy's way of running a statement costs twice what psycopg's does and gives a plain statement nothing.
+        """
+        assert self._engine is not None, "Database.start() comes first"
+        async with _reaching():
+            lent = await self._engine.raw_connection()
+            connection = cast("psycopg.AsyncConnection[Any]", lent.driver_connection)
+            try:
+                yield connection.cursor(row_factory=dict_row)
+            except BaseException:
+                if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # broken, or in the middle of it
+                    # As SQLAlchemy does: what is older than this failure is of the same server and made anew.
+                    await asyncio.shield(greenlet_spawn(self._engine.pool._invalidate, lent))  # noqa: SLF001
+                raise
+            finally:
+                lent.close()

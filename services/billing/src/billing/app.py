@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import ProgrammingError
+from psycopg import ProgrammingError
 
 from billing.consumers import consumers
 from billing.handlers.control import Control

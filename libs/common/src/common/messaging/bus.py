@@ -19,7 +19,7 @@ from common.messaging.consumers import Answer, Consumers, Handler
 from common.messaging.consuming import Deliveries
 from common.messaging.declaring import declare
 from common.messaging.failures import CannotReach, CannotWork
-from common.messaging.publishing import Writer, publish_by_type
+from common.messaging.publishing import Writer
 from common.messaging.running import Runner
 from common.messaging.wire import decode
 
@@ -50,7 +50,7 @@ class Bus:
             graceful_timeout=drain_s,
             ack_policy=AckPolicy.MANUAL,
             decoder=_raw_body,
-            middlewares=(publish_by_type(self._writer),),
+            middlewares=(),
             logger=None,
             apply_types=False,
         )
@@ -104,7 +104,7 @@ class Bus:
             CannotReach: certainly not published.
             Unconfirmed: perhaps published.
         """
-        await self._broker.publish(message, timeout=timeout_s)
+        await self._writer.publish(message, timeout_s=timeout_s)
 
     async def hint(self, message: Message) -> None:
         """Publish a hint; a broker that is away loses it, and nothing breaks."""

@@ -1,20 +1,17 @@
-"""The publishing middleware: destination from the message's type, and no waiting for the socket.
+"""Publishing by type: destination from the message's class, and no waiting for the socket.
 
 Stock publishing holds the channel's lock until the socket is drained, which under load makes one channel a
-queue. Here the frames are queued and only the broker's confirm is awaited.
+queue. Here the frames are queued on the broker's own channel and only its confirm is awaited. FastStream's command
+and its middlewares cost half as much again and have nothing to add, so they are left out.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiormq
 from aiormq import spec
 from aiormq.exceptions import AMQPError, DeliveryError
-from faststream import BaseMiddleware
 from faststream.exceptions import FastStreamException
 from faststream.rabbit import RabbitBroker
-from faststream.rabbit.response import RabbitPublishCommand
 
 from common import telemetry
 from common.contracts import Message
@@ -35,6 +32,26 @@ class Writer:
     def __init__(self, producer: str) -> None:
         self.producer = producer
         self.broker: RabbitBroker | None = None
+        self._channel: aiormq.Channel | None = None
+
+    async def publish(self, message: Message, *, timeout_s: float) -> None:
+        """Publish where messages of its type go, and wait for the confirm. Raises as :meth:`write` does."""
+        hint = message.HINT
+        await self.write(
+            encode(message, producer=self.producer, traceparent=telemetry.current_traceparent()),
+            exchange=topology.HINTS if hint else topology.JOBS,
+            routing_key=message.routing_key,
+            properties=spec.Basic.Properties(
+                content_type="application/json",
+                delivery_mode=TRANSIENT if hint else PERSISTENT,
+                message_id=message.key,
+                message_type=message.TYPE,
+                expiration=str(HINT_TTL_MS) if hint else None,
+            ),
+            mandatory=not hint,
+            timeout_s=timeout_s,
+        )
+        published.inc(message.TYPE)
 
     async def write(
         self,
@@ -53,7 +70,9 @@ class Writer:
             Unconfirmed: written, but the confirm did not come in ``timeout_s``: it may be there.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
-        channel = await self._open_channel(deadline)
+        channel = self._channel
+        if channel is None or channel.is_closed:
+            channel = self._channel = await self._open_channel(deadline)
         left_s = max(0.001, deadline - asyncio.get_running_loop().time())
         try:
             answer = await channel.basic_publish(
@@ -75,7 +94,7 @@ class Writer:
             raise CannotReach(f"broker has no queue for {routing_key}")
 
     async def _open_channel(self, deadline: float) -> aiormq.Channel:
-        """The live channel under the robust one; it changes with every reconnect, so ask each time."""
+        """The live channel under the robust one; every reconnect brings another."""
         while True:
             try:
                 assert self.broker is not None
@@ -95,39 +114,3 @@ class Writer:
 def _cancelled_from_outside() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def publish_by_type(writer: Writer) -> type[BaseMiddleware[RabbitPublishCommand, Any]]:
-    """The middleware for a broker whose frames ``writer`` writes."""
-
-    class PublishByType(BaseMiddleware[RabbitPublishCommand, Any]):
-        async def publish_scope(
-            self,
-            call_next: Callable[[RabbitPublishCommand], Awaitable[Any]],
-            cmd: RabbitPublishCommand,
-        ) -> Any:
-            message = cmd.body
-            if message is None:
-                return None  # a handler with nothing to say
-            if not isinstance(message, Message):
-                return await call_next(cmd)  # explicit destinations are left alone
-            hint = message.HINT
-            ttl_ms = HINT_TTL_MS if hint else None
-            await writer.write(
-                encode(message, producer=writer.producer, traceparent=telemetry.current_traceparent()),
-                exchange=topology.HINTS if hint else topology.JOBS,
-                routing_key=message.routing_key,
-                properties=spec.Basic.Properties(
-                    content_type="application/json",
-                    delivery_mode=TRANSIENT if hint else PERSISTENT,
-                    message_id=message.key,
-                    message_type=message.TYPE,
-                    expiration=str(ttl_ms) if ttl_ms else None,
-                ),
-                mandatory=not hint,
-                timeout_s=float(cmd.timeout or 5),
-            )
-            published.inc(message.TYPE)
-            return None
-
-    return PublishByType
