@@ -45,12 +45,21 @@ class Choices:
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def upstreams_in_use(self, simulated: Mapping[str, str]) -> dict[str, str]:
-        """The variables of all routes: those given, completed by the simulators' where a part is missing."""
+        """The variables of all routes: those given, completed by the simulators' where a part is missing.
+
+        The simulators' media host is completed only for their own address: it is private, and an upstream elsewhere
+        must not be able to have us fetch from it.
+        """
         chosen = {match[1] for name in self.upstreams if (match := _UPSTREAM.fullmatch(name))}
         if not chosen:
             return dict(simulated)
         completed = {name: value for name, value in simulated.items() if name.split("_")[1] in chosen}
-        return completed | dict(self.upstreams)
+        in_use = completed | dict(self.upstreams)
+        for provider in chosen:
+            base, origins = f"UPSTREAM_{provider}_BASE_URL", f"UPSTREAM_{provider}_MEDIA_ORIGINS"
+            if origins not in self.upstreams and in_use.get(base) != simulated.get(base):
+                in_use.pop(origins, None)
+        return in_use
 
 
 _KNOBS = ("OUTPUT_TTL_S", "CRASH_AT", "LOG_LEVEL", "TRACE_FILE", "TRACE_RATIO", "OTEL_EXPORTER_OTLP_ENDPOINT")

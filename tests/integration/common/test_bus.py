@@ -1,10 +1,12 @@
 """The bus on a real RabbitMQ: nothing is acknowledged before its answer is confirmed, nothing is lost."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aio_pika
+import psycopg
 import pytest
 
 from common.contracts import JobCancel, JobError, JobOverdue, JobRejected
@@ -189,6 +191,27 @@ async def test_a_handler_that_raises_the_unforeseen_loses_nothing(amqp_url: str)
     assert tries == 2
 
 
+async def test_a_databases_error_is_logged_without_what_it_quotes(amqp_url: str, capsys) -> None:
+    on, done = Consumers(), asyncio.Event()
+    tries = 0
+
+    @on(topology.BILLING_CONTROL)
+    async def ask(_: JobOverdue) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise psycopg.errors.UniqueViolation("duplicate key\nDETAIL:  Key (email)=(canary-in-a-row) exists.")
+        done.set()
+
+    async with a_bus(amqp_url, on) as bus:
+        await bus.publish(an_overdue())
+        await asyncio.wait_for(done.wait(), 15)
+    said = capsys.readouterr().out
+    assert "handler_failed" in said
+    assert "UniqueViolation" in said
+    assert "canary" not in said
+
+
 async def test_work_outlives_its_connection_and_the_redelivery_joins_it(amqp_url: str) -> None:
     on, began, finish = Consumers(), asyncio.Event(), asyncio.Event()
     runs, finished = 0, 0
@@ -226,6 +249,47 @@ async def test_publishing_while_the_broker_is_away_says_that_nothing_was_written
     with pytest.raises(CannotReach):
         await bus.publish(an_overdue(), timeout_s=0.3)
     await bus.stop()
+
+
+def connections_left_open() -> int:
+    return sum(isinstance(one, aio_pika.RobustConnection) and not one.is_closed for one in gc.get_objects())
+
+
+async def test_every_connection_that_does_not_come_about_is_closed() -> None:
+    gc.collect()
+    before = connections_left_open()
+    gc.disable()  # what is dropped stays to be seen
+    try:
+        bus = Bus("amqp://guest:guest@127.0.0.1:1/", producer="test", drain_s=1)
+        await bus.start()
+        await asyncio.sleep(1.2)
+        assert connections_left_open() - before <= 1  # one may be trying at this moment
+        await bus.stop()
+        assert connections_left_open() == before
+    finally:
+        gc.enable()
+
+
+async def test_a_connection_cut_before_its_first_channel_is_closed_and_the_next_one_serves(amqp_url: str) -> None:
+    proxy, proxied_url = await FaultProxy.before(amqp_url)
+    proxy.hang(True)
+    before = connections_left_open()
+    bus = Bus(proxied_url, producer="test", drain_s=1)
+    await bus.start()
+    await until(lambda: proxy.connections > 0)
+    proxy.cut()
+    proxy.hang(False)
+    await until(lambda: bus.ready, 10)
+    assert connections_left_open() == before + 1
+    await bus.stop()
+    assert connections_left_open() == before
+    await proxy.stop()
+
+
+async def test_a_broker_that_is_there_is_connected_to_at_once(amqp_url: str) -> None:
+    began = asyncio.get_running_loop().time()
+    async with a_bus(amqp_url):
+        assert asyncio.get_running_loop().time() - began < 2
 
 
 async def test_the_broker_holds_what_the_topology_says(amqp_url: str) -> None:

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from common.database import Database
 from common.messaging import CannotReach
+from common.messaging.unforeseen import told
 from support.postgres import Postgres
+from support.proxy import FaultProxy
 
 POOL = 3
+CANARY = "canary-in-a-row"
 
 
 @pytest.fixture
@@ -100,3 +104,76 @@ async def test_nobody_there_is_said_at_once() -> None:
             await nobody.fetch("select 1")
         assert not await nobody.ready()
     await nobody.stop()
+
+
+async def test_a_frozen_server_cannot_be_reached_and_is_used_again_when_it_wakes(postgres: Postgres) -> None:
+    proxy, url = await FaultProxy.before(postgres.fresh_database("billing").service_url)
+    database = Database(url, pool_size=1)
+    await database.start()
+    await database.fetch("select 1")
+    proxy.hang(True)
+    async with asyncio.timeout(25):
+        with pytest.raises(CannotReach):
+            await database.fetch("select 1", limit_s=0.5)
+        with pytest.raises(CannotReach):  # no new connection comes about either
+            await database.fetch("select 1")
+        assert not await database.ready()
+    proxy.hang(False)
+    assert (await database.fetch("select 1 as n"))[0]["n"] == 1
+    await database.stop()
+    await proxy.stop()
+
+
+async def test_a_transaction_does_not_wait_for_a_frozen_server_either(postgres: Postgres) -> None:
+    proxy, url = await FaultProxy.before(postgres.fresh_database("billing").service_url)
+    database = Database(url, pool_size=1)
+    await database.start()
+    async with asyncio.timeout(25):
+        with pytest.raises(CannotReach):
+            async with database.transaction(limit_s=0.5) as tx:
+                await tx.fetch("select 1")
+                proxy.hang(True)
+                await tx.fetch("select 1")
+    proxy.hang(False)
+    assert (await database.fetch("select 1 as n"))[0]["n"] == 1
+    await database.stop()
+    await proxy.stop()
+
+
+async def test_a_statement_past_its_limit_is_cancelled_and_a_longer_limit_lets_it_run(database: Database) -> None:
+    with pytest.raises(CannotReach):
+        await database.fetch("select pg_sleep(20)", limit_s=0.2)
+    running = await database.fetch("select count(*) as n from pg_stat_activity where query = 'select pg_sleep(20)'")
+    assert running[0]["n"] == 0
+    await database.fetch("select pg_sleep(0.4)", limit_s=5)
+    assert [one[0]["n"] for one in await numbers(database)] == [0, 1, 2]
+
+
+async def test_a_dead_line_is_noticed_by_the_kernel(database: Database) -> None:
+    async with database._cursor(1) as cursor:
+        set_to = cursor.connection.info.get_parameters()
+    assert (set_to["keepalives_idle"], set_to["tcp_user_timeout"]) == ("10", "15000")
+
+
+async def test_the_text_of_an_error_names_no_parameters(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught:
+        async with database.transaction() as tx:
+            await tx.fetch("select 1 / 0 where %(text)s::text <> ''", {"text": CANARY})
+    assert CANARY not in str(caught.value)
+
+
+async def test_of_a_databases_error_the_log_holds_kinds_and_places_only(database: Database) -> None:
+    async def handle() -> None:
+        try:
+            await database.execute("select %(text)s::text::int", {"text": CANARY})
+        except psycopg.Error as error:
+            assert CANARY in str(error)
+            raise RuntimeError(f"while working: {error}") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        await handle()
+    fields = told(caught.value)
+    assert CANARY not in str(fields)
+    assert fields["kinds"] == ["RuntimeError", "InvalidTextRepresentation"]
+    assert any(place.endswith(" handle") for place in fields["places"])
+    assert told(ZeroDivisionError()).keys() == {"exc_info"}

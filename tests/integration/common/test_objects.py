@@ -308,6 +308,23 @@ async def test_what_is_not_there_is_not_found_and_deleting_it_is_fine(store, key
     assert await store.list_prefix(store.outputs, output_prefix(uuid4())) == []
 
 
+async def test_deleting_each_tells_what_went_and_what_did_not(s3, store, key):
+    keys = [f"{key}{n}" for n in range(40)]
+    await asyncio.gather(*(store.put(store.outputs, one, b"x", "image/png") for one in keys))
+    s3.dial(scenario="503", times=3, methods=["DELETE"])
+    some = await store.delete_each(store.outputs, keys)
+    assert (len(some.gone), {type(error) for error in some.failed.values()}) == (37, {CannotReach})
+    assert {*some.gone, *some.failed} == set(keys)
+    assert sorted((await store.delete_each(store.outputs, list(some.failed))).gone) == sorted(some.failed)
+
+
+async def test_a_store_that_deletes_nothing_is_not_asked_for_every_key(s3, store, key):
+    s3.dial(scenario="403")
+    none = await store.delete_each(store.outputs, [f"{key}{n}" for n in range(500)])
+    assert none.gone == []
+    assert len(none.failed) <= 32
+
+
 async def test_an_object_larger_than_allowed_is_not_read(store, key):
     await store.put(store.outputs, key, b"x" * 1000, "image/png")
     with pytest.raises(TooLarge):

@@ -25,6 +25,7 @@ VIDEO = {"model": "seedance-2.0", "prompt": "waves"}
         ("DELETE", "/v1/images/generations", {}, 405, "method_not_allowed"),
         ("POST", "/v1/images/generations", {"json": {"prompt": "x"}}, 400, "missing_required_parameter"),
         ("POST", "/v1/images/generations", {"json": {**IMAGE, "model": "none"}}, 404, "model_not_found"),
+        ("POST", "/v1/images/generations", {"json": {**IMAGE, "model": 5}}, 400, "invalid_value"),
         ("POST", "/v1/images/generations", {"json": {**IMAGE, "n": 0}}, 400, "invalid_value"),
         ("POST", "/v1/images/generations", {"json": {**IMAGE, "stream": True}}, 400, "invalid_value"),
         ("POST", "/v1/images/generations", {"json": {**IMAGE, "colour": 1}}, 400, "unknown_parameter"),
@@ -48,7 +49,7 @@ VIDEO = {"model": "seedance-2.0", "prompt": "waves"}
          "invalid_multipart"),
         ("GET", "/v1/videos?limit=0", {}, 400, "invalid_value"),
         ("GET", "/v1/videos/video_00", {}, 404, "not_found"),
-        ("GET", "/v1/tasks/x?wait=-1", {}, 400, "invalid_value"),
+        ("GET", "/v1/tasks/x?wait=-1", {}, 404, "not_found"),
         ("GET", "/v1/models/" + "x" * 9000, {}, 414, "uri_too_long"),
     ],
 )  # fmt: skip
@@ -247,3 +248,27 @@ async def test_the_openapi_document_knows_every_path(gateway: RunningGateway) ->
         document = await answer.json()
     assert set(document["paths"]["/v1/videos"]) == {"get", "post"}
     assert {"/media/{job}/{file}", "/v1/models/{id}", "/api/v1/tasks/{id}"} <= set(document["paths"])
+
+
+async def test_allow_names_every_method_of_a_path(gateway: RunningGateway) -> None:
+    async with gateway.client() as session, session.delete("/v1/videos") as answer:
+        assert answer.status == 405
+        assert {"GET", "POST"} <= {one.strip() for one in answer.headers["allow"].split(",")}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tasks/x?wait=abc", "/v1/videos/x/content?variant=thumbnail"])
+async def test_who_has_no_key_learns_nothing_else(gateway: RunningGateway, path: str) -> None:
+    async with aiohttp.ClientSession(gateway.url) as session, session.get(path) as answer:
+        assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [([("image", b"x", "a.png")], "image"), ([("prompt", "a", None), ("prompt", "b", None)], "prompt")],
+)
+async def test_a_form_field_at_fault_is_named(gateway: RunningGateway, fields: list[Any], param: str) -> None:
+    form = aiohttp.FormData(default_to_multipart=True)
+    for name, value, filename in [("model", "seedance-2.0", None), *fields]:
+        form.add_field(name, value, filename=filename)
+    async with gateway.client() as session, session.post("/v1/videos", data=form) as answer:
+        assert (answer.status, (await answer.json())["error"]["param"]) == (400, param)

@@ -1,17 +1,23 @@
 """When something is away, late or contradictory: nobody who is told 5xx is ever charged."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+import orjson
+import pybase64
 import pytest
 import pytest_asyncio
 from psycopg.errors import CheckViolation
 
-from common.contracts import JobSubmitted, Message
+from common.contracts import JobError, JobRejected, JobSubmitted, Message
 from common.ids import parse_public_id
-from support.gateway import RunningGateway, completes, reserved, running_gateway, settled
+from common.objects import output_key
+from support.gateway import PNG, RunningGateway, completes, reserved, running_gateway, settled
 from support.postgres import Postgres
 from support.proxy import FaultProxy
 from support.stack import Stack, until
@@ -84,24 +90,163 @@ async def test_a_hold_for_an_abandoned_job_is_cancelled(gateway: RunningGateway)
     assert (gateway.billing.cancelled[0].job_id, gateway.billing.cancelled[0].reason) == (event.job_id, "abandoned")
 
 
+async def refund_on_cancel(gateway: RunningGateway, event: JobSubmitted) -> None:
+    await until(lambda: any(one.job_id == event.job_id for one in gateway.billing.cancelled), 10, 0.02)
+    await gateway.billing.bus.publish(settled(event, code="cancelled"))
+
+
 async def test_at_the_limit_a_synchronous_job_is_cancelled_and_no_sdk_repeats_it(gateway: RunningGateway) -> None:
-    gateway.billing.answer = silent
+    refunding: list[asyncio.Task[None]] = []
+
+    async def slow(event: JobSubmitted) -> list[Message]:
+        refunding.append(asyncio.create_task(refund_on_cancel(gateway, event)))
+        return []
+
+    gateway.billing.answer = slow
     async with gateway.client() as session, session.post("/v1/images/generations", json=IMAGE) as answer:
         body = await answer.json()
         assert (answer.status, body["error"]["code"]) == (504, "timed_out")
         assert answer.headers["x-should-retry"] == "false"
         task = answer.headers["x-task-id"]
         assert task in body["error"]["message"]
-    await until(lambda: gateway.billing.cancelled, 5)
-    assert gateway.billing.cancelled[0].job_id == parse_public_id(task)
-    assert gateway.billing.cancelled[0].reason == "timed_out"
+    assert [(one.job_id, one.reason) for one in gateway.billing.cancelled] == [(parse_public_id(task), "timed_out")]
+    await asyncio.gather(*refunding)
+
+
+async def test_without_a_verdict_at_the_limit_nobody_is_told_5xx_for_what_may_be_charged(
+    gateway: RunningGateway,
+) -> None:
+    gateway.billing.answer = silent
+    async with gateway.client() as session:
+        async with session.post("/v1/images/generations", json=IMAGE) as answer:
+            body = await answer.json()
+            assert (answer.status, body["error"]["code"]) == (409, "still_running")
+            assert answer.headers["x-should-retry"] == "false"
+            task = answer.headers["x-task-id"]
+        # The cancel came too late: the job is captured, and the task says so.
+        await gateway.billing.bus.publish(settled(gateway.billing.submitted[0]))
+        await until_state(gateway, task, "completed")
+        async with session.get(f"/v1/tasks/{task}") as answer:
+            assert (await answer.json())["credits"]["charged"] == 40
 
 
 async def test_an_asynchronous_answer_does_not_wait_for_a_slow_decision(gateway: RunningGateway) -> None:
     gateway.billing.answer = silent
     async with gateway.client() as session, asyncio.timeout(3):
         async with session.post("/api/v1/videos/generations", json=VIDEO) as answer:
-            assert (answer.status, (await answer.json())["status"]) == (200, "processing")
+            assert (answer.status, (await answer.json())["status"]) == (202, "processing")
+
+
+async def test_a_repeat_that_takes_a_job_over_is_not_undone_by_the_first_try_giving_up(
+    gateway: RunningGateway, proxy: FaultProxy
+) -> None:
+    """The first try cannot reach the broker; the repeat takes its row over and can, a moment later."""
+    headers = {"Idempotency-Key": "taken over"}
+    async with gateway.client() as session:
+
+        async def submit() -> tuple[int, dict[str, Any]]:
+            async with session.post("/api/v1/images/generations", json=IMAGE, headers=headers) as answer:
+                return answer.status, await answer.json()
+
+        proxy.refuse(True)
+        proxy.cut()
+        await asyncio.sleep(0.1)
+        first = asyncio.create_task(submit())
+        await asyncio.sleep(1.2)
+        second = asyncio.create_task(submit())
+        await asyncio.sleep(1.2)
+        assert not second.done()
+        proxy.refuse(False)
+        told = await asyncio.gather(first, second)
+        assert {status for status, _ in told} <= {200, 202}, told
+        assert len({body["id"] for _, body in told}) == 1
+        await until_state(gateway, told[0][1]["id"], "completed", limit_s=20)
+        status, body = await submit()
+        assert (status, body["id"]) == (200, told[0][1]["id"])
+    assert len({event.job_id for event in gateway.billing.submitted}) == 1
+
+
+async def test_a_submit_that_never_arrived_is_found_out_and_its_client_told(
+    postgres: Postgres, broker: Stack, tmp_path: Path
+) -> None:
+    """The frames are written and lost with the broker, and nobody insists beyond the time of acceptance."""
+    proxy, url = await FaultProxy.before(broker["AMQP_URL"])
+    settings = {"sweep_s": 0.2, "accept_within_s": 2, "publish_timeout_s": 0.5, "synchronous_limit_s": 60}
+    async with running_gateway(postgres, broker, tmp_path, amqp_url=url, **settings) as gateway:
+        async with gateway.client() as session:
+            proxy.hang(True)
+            waiting = asyncio.create_task(session.post("/v1/images/generations", json=IMAGE))
+            await asyncio.sleep(2.5)
+            proxy.cut()
+            await asyncio.sleep(1)
+            assert gateway.billing.submitted == []
+            proxy.hang(False)
+            await until(lambda: gateway.billing.overdue, 20, 0.05)
+            asked = gateway.billing.overdue[0]
+            await gateway.billing.bus.publish(
+                JobRejected(
+                    job_id=asked.job_id,
+                    account_id=asked.account_id,
+                    error=JobError(code="accept_expired", message="Not accepted in time; nothing was charged."),
+                    replica=asked.replica,
+                    synchronous=True,
+                )
+            )
+            async with asyncio.timeout(10), await waiting as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (503, "accept_expired")
+    await proxy.stop()
+
+
+async def test_an_answer_cut_off_in_the_middle_can_be_adopted(gateway: RunningGateway) -> None:
+    """The client takes the head of a large answer and hangs up: its repeat gets the same job."""
+    picture = PNG + bytes(6_000_000)
+
+    async def large(event: JobSubmitted) -> list[Message]:
+        await gateway.store.put(
+            gateway.store.outputs, output_key(event.job_id, 1, 0, "png"), picture, "image/png", only_new=False
+        )
+        return await completes(event)
+
+    gateway.billing.answer = large
+    key = await gateway.key()
+    body = orjson.dumps({**IMAGE, "response_format": "b64_json"})
+    address = urlsplit(gateway.url)
+    hasty = socket.socket()
+    hasty.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    hasty.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(hasty, (address.hostname, address.port))
+    head = f"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    await loop.sock_sendall(hasty, head.encode() + body)
+    assert b"200 OK" in await loop.sock_recv(hasty, 1000)
+    await asyncio.sleep(0.5)
+    hasty.close()
+    job_id = gateway.billing.submitted[0].job_id
+    await until_row(gateway, job_id, "waiter is null and delivered_at is null")
+    async with gateway.client(key) as session:
+        again = {"x-stainless-retry-count": "1", "Content-Type": "application/json"}
+        async with session.post("/v1/images/generations", data=body, headers=again) as answer:
+            told = await answer.json()
+            assert answer.status == 200
+        assert pybase64.b64decode(told["data"][0]["b64_json"]) == picture
+    assert [event.job_id for event in gateway.billing.submitted] == [job_id]
+    await until_row(gateway, job_id, "delivered_at is not null")
+
+
+async def until_row(gateway: RunningGateway, job_id: UUID, condition: str) -> None:
+    async def holds() -> bool:
+        return bool(await gateway.rows(f"select 1 from jobs where job_id = %(job)s and {condition}", job=job_id))
+
+    await until(holds, 5, 0.05)
+
+
+async def until_state(gateway: RunningGateway, task: str, state: str, limit_s: float = 5) -> None:
+    async def holds() -> bool:
+        rows = await gateway.rows("select state from jobs where job_id = %(job)s", job=parse_public_id(task))
+        return rows[0]["state"] == state
+
+    await until(holds, limit_s, 0.05)
 
 
 async def test_an_overdue_job_is_asked_about_once_per_asking_and_ends(gateway: RunningGateway) -> None:

@@ -1,6 +1,8 @@
 """Storage as the service wires it: a real database, a real object store, and an origin that does as it is told."""
 
 import hashlib
+import struct
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +18,9 @@ from common.clock import now
 from common.contracts import GeneratedOutput, JobGenerated
 from common.database import Database
 from common.ids import new_id, new_job_id
+from common.messaging import CannotReach
 from common.objects import ObjectStore, output_key
+from simulators import pictures
 from storage.handlers.discard import Discard
 from storage.handlers.store import Store
 from storage.pulling import Puller
@@ -26,8 +30,16 @@ from support.origin import Origin, an_origin
 from support.postgres import FreshDatabase, Postgres
 from support.s3 import S3, running_s3
 
+PNG = pictures.png(b"0123456789abcdef", 64, 64)
 TTL_S = 3600
 MAX_BYTES = 20 * 1024 * 1024
+
+
+def heavy_png(extra_bytes: int) -> bytes:
+    """A whole PNG with so many more bytes in it, in a chunk that readers skip."""
+    body = bytes(extra_bytes)
+    chunk = struct.pack(">I4s", extra_bytes, b"reAp") + body + struct.pack(">I", zlib.crc32(b"reAp" + body))
+    return PNG[:-12] + chunk + PNG[-12:]
 
 
 @dataclass
@@ -115,7 +127,7 @@ class Storage:
 
 @asynccontextmanager
 async def a_replica(
-    urls: FreshDatabase, s3: S3, *, s3_url: str | None = None, **options: Any
+    urls: FreshDatabase, s3: S3, *, s3_url: str | None = None, provider_patience_s: float = 60, **options: Any
 ) -> AsyncIterator[Replica]:
     """Handlers as the service wires them; ``options`` are the puller's."""
     database = Database(urls.service_url, pool_size=6)
@@ -141,7 +153,7 @@ async def a_replica(
             objects,
             assets,
             puller,
-            Store(assets, puller, give_up_after_deadline_s=300),
+            Store(assets, puller, give_up_after_deadline_s=300, provider_patience_s=provider_patience_s),
             Discard(assets, objects),
             Sweeper(assets, objects, interval_s=0.05),
         )
@@ -149,6 +161,29 @@ async def a_replica(
         await puller.close()
         await objects.stop()
         await database.stop()
+
+
+class StubbornStore(ObjectStore):
+    """A store that does not let go of some of its objects."""
+
+    stubborn: frozenset[str]
+
+    async def delete(self, bucket: str, key: str) -> None:
+        if key in self.stubborn:
+            raise CannotReach("the object store answered 500 InternalError")
+        await super().delete(bucket, key)
+
+
+@asynccontextmanager
+async def a_stubborn_store(s3: S3, *keys: str) -> AsyncIterator[StubbornStore]:
+    """The object store, unable to delete these."""
+    objects = StubbornStore(s3.settings())
+    objects.stubborn = frozenset(keys)
+    await objects.start()
+    try:
+        yield objects
+    finally:
+        await objects.stop()
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,13 @@ from common.clock import now
 from common.contracts import JobFailed, JobStored, OutputsDiscarded
 from common.messaging import CannotReach, CannotWork, TryLater
 from common.objects import NotFound
-from simulators import pictures
+from storage.handlers.discard import Discard
 from support.origin import answer
 from support.proxy import FaultProxy
 
-from .conftest import Storage, a_replica
+from .conftest import PNG, Storage, a_replica, a_stubborn_store, heavy_png
 
-PNG = pictures.png(b"0123456789abcdef", 64, 64)
+HEAVY, VERY_HEAVY = heavy_png(500_000), heavy_png(6_000_000)
 CHILD = """
 import asyncio, sys
 from common.contracts import JobGenerated
@@ -74,7 +74,7 @@ async def test_a_job_without_outputs_failed(storage: Storage) -> None:
 
 @pytest.mark.parametrize("way", ["inline", "pulled", "mixed"])
 async def test_twins_get_one_answer(storage: Storage, urls, s3, way: str) -> None:
-    url, gone = storage.origin.on("/a", answer(200, PNG)), storage.origin.on("/gone", answer(404))
+    url, gone = storage.origin.on("/a", answer(200, PNG)), storage.origin.on("/gone", answer(410))
     async with a_replica(urls, s3) as other:
         for _ in range(15):
             if way == "pulled":
@@ -95,7 +95,7 @@ async def test_twins_that_disagree_still_give_one_answer(storage: Storage, urls,
     async with a_replica(urls, s3) as other:
         for _ in range(15):
             # Each path answers whoever comes first, and tells the other that it is gone.
-            paths = [storage.origin.on(f"/{i}", answer(200, PNG), answer(404)) for i in range(4)]
+            paths = [storage.origin.on(f"/{i}", answer(200, PNG), answer(410)) for i in range(4)]
             event = storage.generated(*paths)
             one, two = await asyncio.gather(storage.replica.store(event), other.store(event))
             assert one == two == await storage.replica.store(event)
@@ -112,7 +112,7 @@ async def test_neighbours_in_one_batch_get_their_own_answers(storage: Storage) -
 
 @pytest.mark.parametrize("point", ["S1", "S2", "S3"])
 async def test_a_crash_leaves_a_job_that_the_next_process_finishes(storage: Storage, s3, point: str) -> None:
-    event = storage.generated(storage.origin.on("/a", answer(200, PNG + bytes(500_000))))
+    event = storage.generated(storage.origin.on("/a", answer(200, HEAVY)))
     settings = s3.settings()
     environment = {
         **os.environ,
@@ -131,7 +131,7 @@ async def test_a_crash_leaves_a_job_that_the_next_process_finishes(storage: Stor
     result = await storage.replica.store(event)
     assert isinstance(result, JobStored)
     [output] = result.outputs
-    assert await storage.content(output.key) == PNG + bytes(500_000)
+    assert await storage.content(output.key) == HEAVY
     assert len(storage.origin.seen) == (1 if point == "S3" else 2)
     assert len(storage.rows(event.job_id)) == 1
 
@@ -165,7 +165,7 @@ async def test_an_object_store_that_is_away_is_waited_for_but_not_past_the_limit
 
 async def test_a_torn_upload_leaves_nothing_half_and_comes_later(storage: Storage, urls, s3) -> None:
     proxy, url = await FaultProxy.before(s3.url)
-    event = storage.generated(storage.origin.on("/a", answer(200, PNG + bytes(6_000_000))))
+    event = storage.generated(storage.origin.on("/a", answer(200, VERY_HEAVY)))
     async with a_replica(urls, s3, s3_url=url) as replica:
         proxy.hang(True)
         task = asyncio.create_task(replica.store(event))
@@ -178,7 +178,7 @@ async def test_a_torn_upload_leaves_nothing_half_and_comes_later(storage: Storag
         proxy.refuse(False)
         result = await replica.store(event)
         assert isinstance(result, JobStored)
-        assert await storage.content(result.outputs[0].key) == PNG + bytes(6_000_000)
+        assert await storage.content(result.outputs[0].key) == VERY_HEAVY
     await proxy.stop()
 
 
@@ -216,12 +216,24 @@ async def test_discarding_waits_for_the_object_store(storage: Storage, s3) -> No
     assert key
     discard = OutputsDiscarded(job_id=event.job_id, account_id=storage.account, keys=(key,))
     s3.dial(scenario="403")
-    with pytest.raises(CannotReach):
+    with pytest.raises(TryLater):
         await storage.replica.discard(discard)
     assert storage.rows(event.job_id)[0]["deleted_at"] is None
     s3.dial()
     await storage.replica.discard(discard)
     assert storage.rows(event.job_id)[0]["deleted_at"] is not None
+
+
+async def test_one_output_that_cannot_be_deleted_does_not_keep_its_neighbours(storage: Storage, s3) -> None:
+    event = await storage.inline(PNG, PNG, PNG)
+    await storage.replica.store(event)
+    keys = tuple(one.key for one in event.outputs if one.key)
+    discard = OutputsDiscarded(job_id=event.job_id, account_id=storage.account, keys=keys)
+    async with a_stubborn_store(s3, keys[0]) as objects:
+        with pytest.raises(TryLater):
+            await Discard(storage.replica.assets, objects)(discard)
+    assert [await storage.content(key) is None for key in keys] == [False, True, True]
+    assert [row["deleted_at"] is not None for row in storage.rows(event.job_id)] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 import resource
+import struct
 from datetime import timedelta
 
 import pytest
@@ -10,12 +12,11 @@ import pytest
 from common.clock import now
 from common.contracts import JobFailed, JobStored
 from common.messaging import TryLater
-from simulators import films, pictures
+from simulators import films
 from support.origin import answer, flood, hang, promising, reset
 
-from .conftest import MAX_BYTES, TTL_S, Storage, a_replica
+from .conftest import MAX_BYTES, PNG, TTL_S, Storage, a_replica, heavy_png
 
-PNG = pictures.png(b"0123456789abcdef", 64, 64)
 MIB = 1024 * 1024
 
 
@@ -59,9 +60,11 @@ async def test_a_large_film_passes_through_in_pieces(storage: Storage, sized: bo
         ("film for a picture", answer(200, b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(100))),
         ("announced too large", promising(PNG, MAX_BYTES + 1)),
         ("too large unannounced", flood(PNG, MAX_BYTES + MIB, sized=False)),
+        ("half a picture", answer(200, PNG[: len(PNG) // 2])),
+        ("half a picture unsized", answer(200, PNG[: len(PNG) // 2], sized=False)),
+        ("half a large picture", answer(200, heavy_png(MIB)[: MIB // 2])),
+        ("a large picture cut short", answer(200, heavy_png(10 * MIB)[:-20], sized=False)),
         ("400", answer(400)),
-        ("403", answer(403, b"<Error><Code>RequestExpired</Code></Error>")),
-        ("404", answer(404)),
         ("410", answer(410)),
         ("204", answer(204)),
     ],
@@ -78,6 +81,69 @@ async def test_what_is_no_output_is_lost_at_the_first_try(storage: Storage, name
     assert await storage.replica.objects.list_prefix("outputs", f"std/{event.job_id.hex}/") == []
     assert await storage.replica.store(event) == result
     assert len(storage.origin.seen) == 1
+
+
+def a_film() -> bytes:
+    return films.encode(films.Shape(64, 64, 1))
+
+
+def box(kind: bytes, size: int) -> bytes:
+    """The beginning of a box."""
+    return struct.pack(">I4s", size, kind)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+async def test_a_film_that_cannot_be_played_is_lost_and_leaves_no_object(storage: Storage, sized: bool) -> None:
+    film = await asyncio.to_thread(a_film)
+    noise = box(b"ftyp", 24) + b"isom\0\0\2\0isomiso2" + box(b"mdat", 8 + 300_000) + os.urandom(300_000)
+    for body in (film[: len(film) // 2], film[:-1], noise, film + box(b"mdat", 9 * MIB) + bytes(8 * MIB)):
+        event = storage.generated(storage.origin.on("/torn", answer(200, body, sized=sized)), kind="video")
+        assert isinstance(await storage.replica.store(event), JobFailed)
+        assert await storage.replica.objects.list_prefix("outputs", f"std/{event.job_id.hex}/") == []
+        assert len(storage.origin.at("/torn")) == 1
+        storage.origin.seen.clear()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_output_that_a_cdn_does_not_know_yet_is_asked_for_twice_more(storage: Storage, status: int) -> None:
+    url = storage.origin.on("/lag", answer(status), answer(status), answer(200, PNG))
+    assert len((await stored(storage, url)).outputs) == 1
+    gone = storage.origin.on("/gone", answer(status, b"<Error><Code>RequestExpired</Code></Error>"))
+    assert isinstance(await storage.replica.store(storage.generated(gone)), JobFailed)
+    assert len(storage.origin.at("/gone")) == 3
+
+
+@pytest.mark.parametrize("reply", [answer(500), promising(PNG[:100], len(PNG))], ids=["500", "truncated"])
+async def test_a_provider_that_keeps_failing_is_given_up_long_before_the_deadline(
+    storage: Storage, urls, s3, reply: object
+) -> None:
+    event = storage.generated(storage.origin.on("/bad", reply))
+    async with a_replica(urls, s3, provider_patience_s=2.5) as replica:
+        deliveries = 0
+        async with asyncio.timeout(10):
+            while True:
+                deliveries += 1
+                try:
+                    result = await replica.store(event)
+                except TryLater:
+                    continue
+                break
+    assert isinstance(result, JobFailed)
+    assert 2 <= deliveries <= 4
+
+
+async def test_waiting_for_a_turn_is_no_failure_of_the_provider(storage: Storage, urls, s3, monkeypatch) -> None:
+    monkeypatch.setattr("storage.pulling.TURN_S", 0.05)
+    slow, other = storage.origin.on("/slow", answer(200, PNG, after_s=4)), storage.origin.on("/a", answer(200, PNG))
+    async with a_replica(urls, s3, max_per_provider=1, provider_patience_s=0, read_timeout_s=10) as replica:
+        first = asyncio.create_task(replica.store(storage.generated(slow)))
+        await asyncio.sleep(0.2)
+        waiting = storage.generated(other)
+        for _ in range(2):
+            with pytest.raises(TryLater):
+                await replica.store(waiting)
+        assert isinstance(await first, JobStored)
+        assert isinstance(await replica.store(waiting), JobStored)
 
 
 @pytest.mark.parametrize(
@@ -197,12 +263,14 @@ async def test_a_hanging_provider_holds_up_nobody_else(storage: Storage, urls, s
 
 
 async def test_many_large_outputs_take_little_memory(storage: Storage, urls, s3) -> None:
-    url = storage.origin.on("/large", flood(PNG, 16 * MIB, sized=False))
-    sized = storage.origin.on("/sized", flood(PNG, 16 * MIB, sized=True))
+    film = await asyncio.to_thread(a_film)
+    head = film + box(b"free", 16 * MIB - len(film))
+    url = storage.origin.on("/large", flood(head, 16 * MIB, sized=False))
+    sized = storage.origin.on("/sized", flood(head, 16 * MIB, sized=True))
     await storage.replica.objects.list_prefix("outputs", "none/")  # what the client itself costs, once
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with a_replica(urls, s3, timeout_s=60, read_timeout_s=20, max_unsized=2) as replica:
-        events = [storage.generated(one) for one in (url, sized) for _ in range(12)]
+        events = [storage.generated(one, kind="video") for one in (url, sized) for _ in range(12)]
 
         async def patiently(event):
             while True:

@@ -7,11 +7,9 @@ import pytest
 from common.contracts import JobGenerated, JobStored
 from common.messaging import CannotReach
 from common.objects import Refused
-from simulators import pictures
+from storage.sweeper import Sweeper
 
-from .conftest import Storage, a_replica
-
-PNG = pictures.png(b"0123456789abcdef", 64, 64)
+from .conftest import PNG, Storage, a_replica, a_stubborn_store
 
 
 async def two_jobs(storage: Storage) -> tuple[JobGenerated, JobGenerated]:
@@ -83,3 +81,28 @@ async def test_an_object_a_day_past_its_time_raises_the_alarm(storage: Storage) 
     assert await storage.replica.sweeper.check() == 2
     await storage.replica.sweeper.sweep()
     assert await storage.replica.sweeper.check() == 0
+
+
+async def test_objects_that_cannot_be_deleted_keep_nobody_waiting(storage: Storage, s3) -> None:
+    first, others = await storage.inline(*[PNG] * 20), await storage.inline(PNG, PNG)
+    for event, ago in ((first, "2 hours"), (others, "1 hour")):
+        await storage.replica.store(event)
+        storage.make_due(event.job_id, ago)
+    keys = [one.key for one in first.outputs if one.key]
+    async with a_stubborn_store(s3, *keys) as objects:
+        sweeper = Sweeper(storage.replica.assets, objects, interval_s=0.05)
+        went = 0
+        for _ in range(3):
+            try:
+                went += await sweeper.sweep()
+            except CannotReach:
+                continue
+        assert went == 2
+        assert await objects_of_rows(storage, others) == [True, True]
+        assert not any(await objects_of_rows(storage, first))
+        objects.stubborn = frozenset(keys[:1])  # whoever mended the others forgot one
+        for _ in range(2):
+            went += await sweeper.sweep()
+        assert went == 2 + 19
+        assert (await objects_of_rows(storage, first)).count(False) == 1
+    assert await storage.replica.sweeper.sweep() == 1

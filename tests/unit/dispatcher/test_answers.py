@@ -66,12 +66,27 @@ def test_statuses_have_classes(status, kind):
     assert classify.by_status(status) == kind
 
 
-@given(JSON)
-def test_no_answer_of_a_model_makes_an_adapter_stumble(value):
-    assert fal_answers.class_of_detail(value) in {None, *FailureClass}
+@given(JSON, st.integers(200, 599))
+def test_no_answer_of_a_model_makes_an_adapter_stumble(value, status):
+    assert fal_answers.class_of_detail(value, status) in {None, *FailureClass}
     result = value if isinstance(value, dict) else {"images": value, "video": value, "has_nsfw_concepts": value}
     assert all(link.url for link in fal_answers.links(result) if link.url)
     fal_answers.blanked(result)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status", "kind"),
+    [
+        (["content_policy_violation"], 422, "content_policy"),
+        (["content_policy_violation"], 500, "content_policy"),
+        (["never_heard_of"], 422, "invalid_request"),
+        (["never_heard_of"], 500, "failed_generation"),
+        (["never_heard_of"], 503, "failed_generation"),
+        (["internal_server_error"], 422, "failed_generation"),
+    ],
+)
+def test_a_server_error_is_never_the_inputs_fault(kinds, status, kind):
+    assert fal_answers.class_of_detail([{"type": one} for one in kinds], status) == kind
 
 
 def test_a_picture_blanked_by_a_filter_is_a_refusal_and_no_output():

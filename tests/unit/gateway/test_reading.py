@@ -1,7 +1,9 @@
 """Bodies within their limits, in whatever pieces they arrive; files sealed, never written in plain."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterable
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
@@ -12,10 +14,11 @@ from starlette.requests import Request
 from common.ids import new_id
 from common.sealing import FileOpener
 from gateway.api.reading import limits, multipart
-from gateway.api.reading.json_bodies import parse, read_json
+from gateway.api.reading.arriving import pieces
+from gateway.api.reading.json_bodies import LargeBodies, parse, read_json
 from gateway.api.reading.multipart import Form, read_multipart
 from gateway.api.reading.staging import Staging
-from gateway.errors import InvalidRequest, TooLarge, UnsupportedBody
+from gateway.errors import InvalidRequest, RequestTimedOut, TooLarge, UnsupportedBody
 
 BOUNDARY = "xYzZY"
 JOB: UUID = new_id()
@@ -170,12 +173,12 @@ def test_thirty_two_levels_are_enough_for_anybody() -> None:
 
 async def test_a_json_body_over_the_limit_is_refused_by_its_announcement() -> None:
     with pytest.raises(TooLarge):
-        await read_json(a_request([b"{}"], "application/json", length=limits.JSON_BYTES + 1))
+        await read_json(a_request([b"{}"], "application/json", length=limits.JSON_BYTES + 1), LargeBodies(), JOB)
 
 
 async def test_only_json_is_read_as_json() -> None:
     with pytest.raises(UnsupportedBody):
-        await read_json(a_request([b"{}"], "text/json"))
+        await read_json(a_request([b"{}"], "text/json"), LargeBodies(), JOB)
 
 
 @settings(max_examples=200, deadline=None)
@@ -185,3 +188,42 @@ def test_any_bytes_are_an_object_or_a_refusal(body: bytes) -> None:
         assert isinstance(parse(body), dict)
     except InvalidRequest as refused:
         assert body.decode("latin-1") not in str(refused) or len(body) < 3
+
+
+async def test_a_client_that_stops_sending_is_told_so() -> None:
+    async def receive() -> dict[str, object]:
+        if not begun:
+            begun.append(True)
+            return {"type": "http.request", "body": b'{"a":', "more_body": True}
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    begun: list[bool] = []
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+    with pytest.raises(RequestTimedOut):
+        async for _ in pieces(request, idle_s=0.05):
+            pass
+
+
+async def test_one_account_cannot_take_every_place_for_large_bodies() -> None:
+    large, greedy, other = LargeBodies(), new_id(), new_id()
+    async with AsyncExitStack() as taken:
+        for _ in range(2):
+            await taken.enter_async_context(large.place(greedy))
+        more = [asyncio.create_task(taken.enter_async_context(large.place(greedy))) for _ in range(10)]
+        await asyncio.sleep(0.01)
+        assert not any(one.done() for one in more)
+        async with asyncio.timeout(1), large.place(other):
+            pass
+        for one in more:
+            one.cancel()
+
+
+async def test_a_stalled_large_body_holds_up_no_small_one() -> None:
+    large, account = LargeBodies(), new_id()
+    async with large.place(account), large.place(account):
+        async with asyncio.timeout(1):
+            assert await read_json(a_request([b'{"a"', b":1}"], "application/json"), large, account) == {"a": 1}
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await read_json(a_request([b'{"a":"' + b"x" * 2**21, b'"}'], "application/json"), large, account)

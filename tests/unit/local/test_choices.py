@@ -16,8 +16,19 @@ def test_with_any_upstream_chosen_only_those_are_routes():
     assert choices.upstreams_in_use(SIMULATED) == {
         "UPSTREAM_FAL_BASE_URL": "http://there",
         "UPSTREAM_FAL_API_KEY": "key",
-        "UPSTREAM_FAL_MEDIA_ORIGINS": "simulated FAL MEDIA_ORIGINS",
     }
+
+
+def test_the_simulators_media_host_is_allowed_only_beside_their_own_address():
+    address = {"UPSTREAM_FAL_BASE_URL": SIMULATED["UPSTREAM_FAL_BASE_URL"]}
+    for given in (address, {"UPSTREAM_FAL_API_KEY": "key"}):
+        assert "UPSTREAM_FAL_MEDIA_ORIGINS" in Choices.of(given).upstreams_in_use(SIMULATED)
+    for given in (
+        {"UPSTREAM_FAL_BASE_URL": "http://there"},
+        address | {"UPSTREAM_FAL_MEDIA_ORIGINS": "http://media"},
+    ):
+        used = Choices.of(given).upstreams_in_use(SIMULATED)
+        assert used.get("UPSTREAM_FAL_MEDIA_ORIGINS") == given.get("UPSTREAM_FAL_MEDIA_ORIGINS")
 
 
 def test_a_provider_the_simulators_do_not_know_is_passed_on():

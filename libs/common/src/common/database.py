@@ -17,6 +17,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
+from common.limits import Limits
 from common.messaging.failures import CannotReach
 
 Params = Mapping[str, Any]
@@ -26,6 +27,19 @@ Row = Mapping[str, Any]
 # Our statements are few, fixed and take their lists as arrays. Left to itself the server plans each anew at every
 # call, for it takes the length of an array for a reason to; planning then costs more than running does.
 _SERVER_OPTIONS = "-c plan_cache_mode=force_generic_plan"
+
+STATEMENT_S = 10.0
+"""How long a statement may take. A server that is frozen looks like one that thinks: only a clock tells."""
+_READY_S = 3.0
+
+# For a server whose machine is gone: what is sent must be acknowledged, and silence is asked after.
+_LINE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # ms
+}
 
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
 # The server is there but will not serve now: shutting down, starting up, too many connections, and the like.
@@ -78,13 +92,15 @@ class Transaction:
 class Database:
     """A pool of connections of one service's login role.
 
-    Raises CannotReach from every call while the server is away; connections heal by themselves.
+    Raises CannotReach from every call while the server is away, or does not answer within ``limit_s`` (the statement
+    is then cancelled, if the server still listens); connections heal by themselves.
     """
 
     def __init__(self, url: str, pool_size: int = 6, pool_timeout_s: float = 5.0) -> None:
         self._url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         self._pool_size = pool_size
         self._pool_timeout_s = pool_timeout_s
+        self._limits = Limits()
         self._engine: AsyncEngine | None = None
         self._committing: AsyncEngine | None = None
 
@@ -97,7 +113,9 @@ class Database:
             max_overflow=0,
             pool_timeout=self._pool_timeout_s,
             pool_reset_on_return=None,
+            hide_parameters=True,  # of an error's text: a customer's words may be among them
             connect_args={
+                **_LINE,
                 "prepare_threshold": 0,
                 "connect_timeout": 3,
                 "application_name": "reapi",
@@ -111,35 +129,37 @@ class Database:
         if self._engine is not None:
             await self._engine.dispose()
 
-    async def fetch(self, sql: str, params: Params | None = None) -> Sequence[Row]:
+    async def fetch(self, sql: str, params: Params | None = None, *, limit_s: float = STATEMENT_S) -> Sequence[Row]:
         """All rows of one statement, committed by itself."""
-        async with self._cursor() as cursor:
+        async with self._cursor(limit_s) as cursor:
             await cursor.execute(sql, params)
             return await cursor.fetchall()
 
-    async def execute(self, sql: str, params: Params | None = None) -> int:
+    async def execute(self, sql: str, params: Params | None = None, *, limit_s: float = STATEMENT_S) -> int:
         """How many rows one statement changed, committed by itself."""
-        async with self._cursor() as cursor:
+        async with self._cursor(limit_s) as cursor:
             await cursor.execute(sql, params)
             return cursor.rowcount
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Statements that commit together when the block ends, or not at all."""
+    async def transaction(self, *, limit_s: float = 3 * STATEMENT_S) -> AsyncIterator[Transaction]:
+        """Statements that commit together when the block ends, or not at all; ``limit_s`` is for all of them."""
         assert self._committing is not None, "Database.start() comes first"
-        async with _reaching(), self._committing.begin() as connection:
-            yield Transaction(connection)
+        async with _reaching():
+            with self._limits.of(limit_s):
+                async with self._committing.begin() as connection:
+                    yield Transaction(connection)
 
     async def ready(self) -> bool:
         """True when the server answers."""
         try:
-            await self.fetch("select 1")
+            await self.fetch("select 1", limit_s=_READY_S)
         except CannotReach:
             return False
         return True
 
     @asynccontextmanager
-    async def _cursor(self) -> AsyncIterator[psycopg.AsyncCursor[dict[str, Any]]]:
+    async def _cursor(self, limit_s: float) -> AsyncIterator[psycopg.AsyncCursor[dict[str, Any]]]:
         """The driver's own cursor on a connection of the pool.
 
         SQLAlchemy's way of running a statement costs twice what psycopg's does and gives a plain statement nothing.
@@ -149,7 +169,8 @@ class Database:
             lent = await self._engine.raw_connection()
             connection = cast("psycopg.AsyncConnection[Any]", lent.driver_connection)
             try:
-                yield connection.cursor(row_factory=dict_row)
+                with self._limits.of(limit_s):
+                    yield connection.cursor(row_factory=dict_row)
             except BaseException:
                 if connection.pgconn.transaction_status != TransactionStatus.IDLE:  # broken, or in the middle of it
                     # As SQLAlchemy does: what is older than this failure is of the same server and made anew.

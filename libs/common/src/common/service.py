@@ -54,6 +54,7 @@ def serve(app: FastAPI, settings: ServiceSettings, *, fd: int | None = None) -> 
             port=settings.port,
             loop="uvloop",
             http="httptools",
+            ws="none",
             access_log=False,
             log_config=None,
             timeout_keep_alive=75,

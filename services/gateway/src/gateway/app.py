@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from common import catalogue as catalogues
 from common.database import Database
@@ -148,11 +149,22 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     """What the router itself refuses, in our envelope: no such path, or not this method."""
     status = getattr(error, "status_code", 404)
     refused: GatewayError = MethodNotAllowed() if status == 405 else NotFound()
-    refused.headers.update(getattr(error, "headers", None) or {})
+    if status == 405:
+        refused.headers["allow"] = ", ".join(_methods_of(request))
     row = status_of(refused, family_of(request.scope))
     note = Note.of(request.scope)
     note.facts["code"] = refused.code
     return answer(envelope(refused, row, note.request_id), row.http, headers=headers_of(refused, row))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method that this path takes; the router itself names those of one route only."""
+    matching = (
+        route.methods or set()
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted(set().union(*matching))
 
 
 def _key(text: str) -> bytes:

@@ -11,8 +11,10 @@ import aiohttp
 from common import telemetry
 from gateway.errors import Unavailable
 
-_TIMEOUT = aiohttp.ClientTimeout(total=5, connect=1)
+_TIMEOUT = aiohttp.ClientTimeout(total=1.5, connect=0.5)
 _PRICES_LIFE_S = 30.0
+_ASK_AGAIN_S = 3.0
+"""After billing did not answer: a page of prices must not wait for it each time."""
 _TRIES = 2
 
 log = telemetry.logger(__name__)
@@ -34,7 +36,7 @@ class BillingApi(Protocol):
         ...
 
     async def prices(self) -> dict[str, int] | None:
-        """Micro-dollars per unit of each SKU, at most half a minute old; None when billing does not answer."""
+        """Micro-dollars per unit of each SKU, the last that billing told; None when it has told none yet."""
         ...
 
 
@@ -59,13 +61,14 @@ class HttpBillingApi:
         return Balance(int(found["available_microusd"]), int(found["held_microusd"]))
 
     async def prices(self) -> dict[str, int] | None:
-        """The price book, remembered for half a minute."""
+        """The price book, remembered for half a minute, and while billing is away."""
         if time.monotonic() < self._prices_until:
             return self._prices
         try:
             found = await self._get("/internal/prices")
         except Unavailable:
-            return None
+            self._prices_until = time.monotonic() + _ASK_AGAIN_S
+            return self._prices
         self._prices = {str(one["sku"]): int(one["unit_price_microusd"]) for one in found["prices"]}
         self._prices_until = time.monotonic() + _PRICES_LIFE_S
         return self._prices

@@ -9,6 +9,7 @@
     │   ├── InvalidRequest           invalid_value, missing_required_parameter, invalid_json, ...
     │   ├── UnsupportedBody          unsupported_media_type
     │   ├── TooLarge                 request_too_large
+    │   ├── RequestTimedOut          request_timed_out
     │   ├── HeadersTooLarge          headers_too_large
     │   ├── UriTooLong               uri_too_long
     │   ├── MethodNotAllowed         method_not_allowed
@@ -20,7 +21,8 @@
     ├── RateLimited                  rate_limit_exceeded, concurrency_limit_exceeded
     ├── Unavailable                  service_unavailable (nothing is or will be charged)
     ├── ModelUnavailable             model_unavailable (no provider of it is configured)
-    ├── StillRunning                 timed_out (cancelled; the task says how it ended)
+    ├── TimedOut                     timed_out (cancelled and given back)
+    ├── StillRunning                 still_running (asked to be cancelled; the task says how it ended)
     └── JobEndedBadly                the job's own code: insufficient_quota, content_policy_violation, ...
 
 Only ``gateway.api.statuses`` knows what HTTP makes of a code. A message never quotes the request.
@@ -82,6 +84,13 @@ class TooLarge(RequestRefused):
 
     code = "request_too_large"
     message = "The request body is too large."
+
+
+class RequestTimedOut(RequestRefused):
+    """The client stopped sending its body."""
+
+    code = "request_timed_out"
+    message = "The request body did not arrive in time. Nothing was begun; send it again."
 
 
 class HeadersTooLarge(RequestRefused):
@@ -161,10 +170,16 @@ class ModelUnavailable(GatewayError):
     message = "This model has no provider here at the moment; GET /v1/models says which are available."
 
 
-class StillRunning(GatewayError):
-    """A synchronous request reached its limit; its job was cancelled, its task says how that ended."""
+class TimedOut(GatewayError):
+    """A synchronous request reached its limit; its job was cancelled and nothing was charged."""
 
     code = "timed_out"
+
+
+class StillRunning(GatewayError):
+    """A synchronous request reached its limit, and how its job ended is not known yet: it may be charged."""
+
+    code = "still_running"
 
 
 class JobEndedBadly(GatewayError):

@@ -32,7 +32,12 @@ def make_app(settings: Settings) -> FastAPI:
         max_per_provider=settings.max_pulls_per_provider,
         max_unsized=settings.max_unsized_pulls,
     )
-    store = Store(assets, puller, give_up_after_deadline_s=settings.give_up_after_deadline_s)
+    store = Store(
+        assets,
+        puller,
+        give_up_after_deadline_s=settings.give_up_after_deadline_s,
+        provider_patience_s=settings.provider_patience_s,
+    )
     bus = Bus(settings.amqp_url.get_secret_value(), producer="storage", drain_s=settings.drain_s)
     bus.include(consumers(store, Discard(assets, objects)))
     sweeper = Sweeper(assets, objects, settings.sweep_interval_s)

@@ -1,4 +1,4 @@
-"""Streams an output from a provider into our bucket; never more than a chunk of it in memory."""
+"""Streams an output from a provider into our bucket; never more than two chunks of it in memory."""
 
 import asyncio
 from collections import defaultdict
@@ -14,20 +14,30 @@ from common.failpoints import reach
 from common.messaging import CannotReach
 from common.objects import ObjectError, ObjectStore, ShortStream, TooLarge, Written, output_key
 from storage.domain.media import HEAD_BYTES, Kept, NotMedia, sniff
+from storage.domain.wholeness import Outline, outline
 
 CHUNK_BYTES = 256 * 1024
 MAX_REDIRECTS = 3
 TURN_S = 4.0
 """How long a pull waits for its turn before it makes room for other work."""
 _AGAIN = frozenset({408, 425, 429})
+_PERHAPS_LATER = frozenset({403, 404})
 
 
 class Lost(Exception):  # noqa: N818 - an answer, not a defect
-    """It will never come: gone, no media, empty, too large, or at an address that may not be reached."""
+    """It will never come: gone, no media, torn, empty, too large, or at an address that may not be reached."""
+
+
+class NotThere(Lost):
+    """The host knows no such output, or shows it to nobody; a CDN may say so for the first seconds."""
 
 
 class NotYet(Exception):  # noqa: N818
-    """It may come on another try."""
+    """It may come on another try; that it did not is the provider's fault."""
+
+
+class NoTurn(NotYet):
+    """Too many pulls are going on; nobody's fault."""
 
 
 class Puller:
@@ -59,7 +69,7 @@ class Puller:
         """Copy one output.
 
         Raises:
-            Lost, NotYet: the provider's doing.
+            Lost, NotYet: the provider's doing, but for NoTurn.
             CannotReach: our own object store is away, or refuses us: neither is the job's fault.
         """
         try:
@@ -97,7 +107,12 @@ class Puller:
 
             async def put() -> Written:
                 return await self._objects.put_stream(
-                    self._objects.outputs, key, _whole(head, chunks), media_type, length=length, max_bytes=limit
+                    self._objects.outputs,
+                    key,
+                    _whole(head, chunks, outline(media_type)),
+                    media_type,
+                    length=length,
+                    max_bytes=limit,
                 )
 
             if length is not None:
@@ -118,6 +133,8 @@ class Puller:
 def _judge(status: int) -> None:
     if status in _AGAIN or status >= 500:
         raise NotYet(f"answered {status}")
+    if status in _PERHAPS_LATER:
+        raise NotThere(f"answered {status}")
     if status != 200:
         raise Lost(f"answered {status}")
 
@@ -127,7 +144,7 @@ async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
     try:
         await asyncio.wait_for(turns.acquire(), TURN_S)
     except TimeoutError:
-        raise NotYet("too many pulls at a time") from None
+        raise NoTurn("too many pulls at a time") from None
     try:
         yield
     finally:
@@ -145,8 +162,14 @@ async def _head(chunks: AsyncIterator[bytes]) -> bytes:
     return head
 
 
-async def _whole(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    reach("S1")
+async def _whole(head: bytes, chunks: AsyncIterator[bytes], watching: Outline) -> AsyncIterator[bytes]:
+    """The stream. Its last piece is held back until all of it is known to be whole: no torn one is ever stored."""
+    held = head
+    watching.see(head)
     async for chunk in chunks:
-        yield chunk
+        yield held
+        reach("S1")
+        held = chunk
+        watching.see(chunk)
+    watching.check()
+    yield held

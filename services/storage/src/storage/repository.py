@@ -12,6 +12,7 @@ from storage.domain.media import Kept
 Decided = dict[int, StoredOutput | None]
 """What is known of a job's outputs, by index; None: lost for good."""
 
+_CHECK_S = 120.0
 _COLUMNS = "job_id, idx, state, key, media_type, bytes, sha256, expires_at"
 
 
@@ -41,15 +42,16 @@ class Assets:
         """Index outputs of one job; what an earlier delivery indexed stands. All that is decided about the job."""
         return await self._add(tuple(assets))
 
-    async def due(self, limit: int) -> Sequence[str]:
-        """Keys of objects past their time that have not been deleted."""
+    async def due(self, limit: int, *, without: Sequence[str] = ()) -> Sequence[str]:
+        """Keys of objects past their time that have not been deleted, but for these."""
         rows = await self._database.fetch(
             """
             select key from assets
             where state = 'stored' and deleted_at is null and expires_at <= now()
+                and key <> all(%(without)s)
             order by expires_at limit %(limit)s
             """,
-            {"limit": limit},
+            {"limit": limit, "without": list(without)},
         )
         return [row["key"] for row in rows]
 
@@ -75,6 +77,7 @@ class Assets:
             where state = 'stored' and deleted_at is null and expires_at < now() - make_interval(secs => %(s)s)
             """,
             {"s": seconds},
+            limit_s=_CHECK_S,
         )
         return int(rows[0]["n"])
 

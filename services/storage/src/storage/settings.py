@@ -19,6 +19,8 @@ class Settings(ServiceSettings, ObjectStoreSettings):
     sweep_interval_s: Annotated[float, Field(gt=0)] = 2.0
     give_up_after_deadline_s: Annotated[float, Field(ge=0)] = 300.0
     """How long past a job's deadline an output may still be pulled."""
+    provider_patience_s: Annotated[float, Field(ge=0)] = 60.0
+    """How long a provider may fail to hand out an output (5xx, torn answers, silence) before it is lost."""
     pull_timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """One try at one output, from the request to its last byte."""
     pull_read_timeout_s: Annotated[float, Field(gt=0)] = 15.0

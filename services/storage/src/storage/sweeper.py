@@ -5,15 +5,19 @@ import time
 
 from common import telemetry
 from common.messaging import CannotReach
-from common.objects import ObjectError, ObjectStore
+from common.messaging.unforeseen import told
+from common.objects import Deleted, ObjectError, ObjectStore
 from storage.repository import Assets
 
 BATCH = 500
+_AGAIN_AT_ONCE = 16
+_MOST_STUBBORN = 1_000
 _OVERDUE_S = 24 * 3600.0
 _CHECK_EVERY_S = 60.0
 
 log = telemetry.logger(__name__)
 expired = telemetry.counter("storage_expired", "Objects deleted because their time was over.")
+undeletable = telemetry.counter("storage_not_deleted", "Deletions of objects whose time was over that failed.")
 violations = telemetry.gauge("invariant_violations", "Rows that break an invariant; 0 always.", ("name",))
 
 
@@ -24,6 +28,8 @@ class Sweeper:
         self._assets = assets
         self._objects = objects
         self._interval_s = interval_s
+        self._stubborn: list[str] = []
+        """Keys that could not be deleted, in the order in which they are tried again."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -37,12 +43,33 @@ class Sweeper:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def sweep(self) -> int:
-        """Delete one batch of what is due; how many."""
-        keys = await self._assets.due(BATCH)
-        if keys:
-            await self._objects.delete_many(self._objects.outputs, keys)
-            expired.inc(by=await self._assets.mark_deleted(keys))
-        return len(keys)
+        """Delete one batch of what is due; how many went. What failed before comes last and keeps nobody waiting.
+
+        Raises:
+            CannotReach, ObjectError: not one could be deleted.
+        """
+        keys = list(await self._assets.due(BATCH, without=self._stubborn))
+        keys += self._stubborn[: min(_AGAIN_AT_ONCE, BATCH - len(keys))]
+        if not keys:
+            return 0
+        deleted = await self._objects.delete_each(self._objects.outputs, keys)
+        if deleted.gone:
+            expired.inc(by=await self._assets.mark_deleted(deleted.gone))
+        self._postpone(deleted)
+        if deleted.failed and not deleted.gone:
+            raise next(iter(deleted.failed.values()))
+        return len(deleted.gone)
+
+    def _postpone(self, deleted: Deleted) -> None:
+        """What failed goes to the end of the line of such."""
+        for key, error in deleted.failed.items():
+            undeletable.inc()
+            if key not in self._stubborn:
+                log.warning("object_not_deleted", key=key, reason=str(error))
+        done = {*deleted.gone, *deleted.failed}
+        self._stubborn = [key for key in self._stubborn if key not in done] + list(deleted.failed)
+        # So many are no stubborn objects but a store that is away: the oldest are found again by their time.
+        del self._stubborn[:-_MOST_STUBBORN]
 
     async def check(self) -> int:
         """How many objects outlive their time by a day, published as a metric."""
@@ -61,6 +88,6 @@ class Sweeper:
                     continue
             except (CannotReach, ObjectError) as error:
                 log.warning("sweep_postponed", reason=str(error))
-            except Exception:
-                log.exception("sweep_failed")  # whatever it is, the next round may do better than none
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round may do better than none
+                log.error("sweep_failed", **told(error))  # noqa: TRY400 - told says what may be shown
             await asyncio.sleep(self._interval_s)

@@ -7,7 +7,7 @@ from common.catalogue.base import DIALECTS, Dialect, Scalar
 from common.catalogue.errors import CatalogueError, InvalidParameter
 from common.catalogue.loader import Catalogue, load
 from common.catalogue.model import Input, Mode, Model
-from common.catalogue.requests import Request
+from common.catalogue.requests import Request, speakable
 from common.catalogue.routes import Protocol, Route, Timeouts
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "Scalar",
     "Timeouts",
     "load",
+    "speakable",
 ]

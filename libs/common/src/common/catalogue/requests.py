@@ -100,9 +100,13 @@ def _tolerate(values: tuple[Scalar, ...], value: Any, name: str) -> None:
         raise InvalidParameter(name, "invalid_value", message)
 
 
-def _unknown(name: str) -> InvalidParameter:
+def speakable(name: str) -> bool:
     """Names come from the client: only those that look like names are said back."""
-    if not _SPEAKABLE.fullmatch(name):
+    return _SPEAKABLE.fullmatch(name) is not None
+
+
+def _unknown(name: str) -> InvalidParameter:
+    if not speakable(name):
         return InvalidParameter(None, "unknown_parameter", "The request has a parameter this model does not know.")
     return InvalidParameter(name, "unknown_parameter", f"This model has no parameter {name}.")
 

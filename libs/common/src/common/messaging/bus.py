@@ -6,6 +6,7 @@ Handlers know nothing of it: they take a message and return messages (:class:`Co
 import asyncio
 from typing import Any
 
+from aio_pika import RobustConnection
 from aio_pika.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.message import StreamMessage
@@ -54,6 +55,9 @@ class Bus:
             logger=None,
             apply_types=False,
         )
+        # The broker's constructor has no parameter for it: this is what it hands to aio-pika.
+        self._broker._connection_kwargs["connection_class"] = self._new_connection  # noqa: SLF001
+        self._opening: RobustConnection | None = None
         self._writer.broker = self._broker
         self._runners: list[Runner] = []
         self._starting: asyncio.Task[None] | None = None
@@ -138,7 +142,7 @@ class Bus:
     async def _connect(self) -> None:
         while True:
             try:
-                connection = await self._broker.connect()
+                connection = await self._open()
                 channel = await self._broker.config.channel_manager.get_channel()
                 await declare(channel)
                 await self._broker.start()
@@ -151,6 +155,25 @@ class Bus:
                 self._started = True
                 log.info("bus_started", replica=self.replica)
                 return
+
+    async def _open(self) -> RobustConnection:
+        """The broker's connection.
+
+        One that does not come about is closed here. Left to the garbage collector it would be closed by a task made
+        in whichever thread that runs, or never.
+        """
+        try:
+            return await self._broker.connect()
+        except BaseException:
+            if self._opening is not None:
+                await self._opening.close()
+            raise
+        finally:
+            self._opening = None
+
+    def _new_connection(self, *args: Any, **kwargs: Any) -> RobustConnection:
+        self._opening = RobustConnection(*args, **kwargs)
+        return self._opening
 
 
 async def _raw_body(message: StreamMessage[Any]) -> Any:

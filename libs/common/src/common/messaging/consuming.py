@@ -27,6 +27,7 @@ from common.messaging.acknowledging import Acknowledger
 from common.messaging.consumers import Answer
 from common.messaging.failures import CannotReach, CannotWork, TryLater
 from common.messaging.publishing import PERSISTENT, Writer
+from common.messaging.unforeseen import told
 
 MAX_UNKNOWN_FAILURES = 5
 """A handler that raises something nobody foresaw is tried this often, tier by tier, then given up."""
@@ -129,8 +130,9 @@ class Deliveries:
         except CannotWork as error:
             _dead_letter(queue, raw, str(error))
             return Outcome.DEAD
-        except Exception as error:
-            log.exception("handler_failed", queue=queue, message_id=raw.message_id, type=raw.type)
+        except Exception as error:  # noqa: BLE001 - it is tried again, and shown
+            shown = told(error)
+            log.error("handler_failed", queue=queue, message_id=raw.message_id, type=raw.type, **shown)  # noqa: TRY400
             return await self._later(queue, raw, 1_000, type(error).__name__, unforeseen=True)
         return Outcome.DONE
 

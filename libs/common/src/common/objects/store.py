@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import aiohttp
 
+from common.messaging.failures import CannotReach
 from common.objects.control import Control, Listed
-from common.objects.errors import NotFound, TooLarge
+from common.objects.errors import NotFound, ObjectError, TooLarge
 from common.objects.metering import Written
 from common.objects.signing import Signer
 from common.objects.transport import Transport, reaching
@@ -32,6 +33,14 @@ class Head:
     size_bytes: int
     media_type: str
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What became of many deletions; keys in neither were not tried."""
+
+    gone: Sequence[str]
+    failed: Mapping[str, CannotReach | ObjectError]
 
 
 class ObjectStream:
@@ -178,14 +187,37 @@ class ObjectStore:
             pass
 
     async def delete_many(self, bucket: str, keys: Sequence[str]) -> None:
-        """Delete all of these; those that are gone are fine. After an error some may remain: do it again."""
+        """Delete all of these; those that are gone are fine. After an error some remain: do it again."""
+        for error in (await self.delete_each(bucket, keys)).failed.values():
+            raise error
+
+    async def delete_each(self, bucket: str, keys: Sequence[str]) -> Deleted:
+        """Delete these; those that are gone are fine. One that will not go does not keep the others.
+
+        Raises nothing for a single object: what failed is in the answer. After as many failures in a row as are
+        tried at once the store is taken for away, and the rest is not tried.
+        """
         gate = asyncio.Semaphore(_DELETES_AT_ONCE)
+        gone: list[str] = []
+        failed: dict[str, CannotReach | ObjectError] = {}
+        in_a_row = 0
 
         async def one(key: str) -> None:
+            nonlocal in_a_row
             async with gate:
-                await self.delete(bucket, key)
+                if in_a_row >= _DELETES_AT_ONCE:
+                    return
+                try:
+                    await self.delete(bucket, key)
+                except (CannotReach, ObjectError) as error:
+                    failed[key] = error
+                    in_a_row += 1
+                else:
+                    gone.append(key)
+                    in_a_row = 0
 
         await asyncio.gather(*(one(key) for key in keys))
+        return Deleted(gone, failed)
 
     async def list_prefix(self, bucket: str, prefix: str, *, limit: int = 1000) -> list[Listed]:
         """At most ``limit`` objects under a prefix, in order of key."""

@@ -152,6 +152,8 @@ class Attempts:
         attempt.polled = self._poller.watch(
             lambda: upstream.poll(reference, poll_s),
             attempt.way.model.poll_after_ms,
+            provider=attempt.way.provider,
+            until=run.deadline,
             age_s=age_s,
             wish_s=wish_s,
         )

@@ -1,11 +1,15 @@
-"""Asks about accepted generations: one timer heap, a fixed number of workers, however many there are."""
+"""Asks about accepted generations: one timer heap, and a bounded number of open questions for each provider.
+
+The bound is each provider's own: one whose answers hang keeps its own generations waiting and nobody else's.
+"""
 
 import asyncio
 import heapq
 import itertools
 import random
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from common import telemetry
 from common.failpoints import reach
@@ -26,48 +30,72 @@ Plan = Callable[[int], int]
 class Watch:
     """One generation under observation."""
 
+    provider: str
     ask: Ask
     plan: Plan
     began: float
+    until: float
+    """When nobody wants the result any more."""
     result: "asyncio.Future[Produced]"
     answered: float
-    """When the provider last gave a usable answer."""
+    """When the provider last gave a usable answer, or at least a sign that it is there."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One provider's due watches, and how many of its workers are busy."""
+
+    due: deque[Watch] = field(default_factory=deque)
+    busy: int = 0
 
 
 class Poller:
-    """Polls for results until they are there, or the provider has been silent for too long."""
+    """Polls for results until they are there, or the provider has been silent for too long.
 
-    def __init__(self, *, workers: int, lost_contact_s: float) -> None:
+    At most ``workers`` questions are open at one provider. However long it wants peace, it is asked once more
+    ``last_ask_s`` before the deadline.
+    """
+
+    def __init__(self, *, workers: int, lost_contact_s: float, last_ask_s: float = 5.0) -> None:
         self._workers = workers
         self._lost_contact_s = lost_contact_s
+        self._last_ask_s = last_ask_s
         self._heap: list[tuple[float, int, Watch]] = []
         self._numbers = itertools.count()
-        self._due: asyncio.Queue[Watch] = asyncio.Queue()
+        self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._earlier = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._watched = 0
 
     def start(self) -> None:
         """Begin to ask."""
-        self._tasks = [asyncio.create_task(self._work(), name="poller") for _ in range(self._workers)]
-        self._tasks.append(asyncio.create_task(self._tick(), name="poller:clock"))
+        self._tasks.add(asyncio.create_task(self._tick(), name="poller:clock"))
 
     async def stop(self) -> None:
         """Ask no more; what is being watched stays unanswered."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def watch(
-        self, ask: Ask, plan: Plan, *, age_s: float = 0, wish_s: float | None = None
+        self,
+        ask: Ask,
+        plan: Plan,
+        *,
+        provider: str = "",
+        until: float = float("inf"),
+        age_s: float = 0,
+        wish_s: float | None = None,
     ) -> "asyncio.Future[Produced]":
-        """The result of a generation of this age, once it is there. Cancel the future to stop asking.
+        """The result of a provider's generation of this age, once it is there. Cancel the future to stop asking.
 
-        The future raises UpstreamFailed when the generation failed, or when contact was lost.
+        ``until`` is its deadline in the loop's time. The future raises UpstreamFailed when the generation failed, or
+        when contact was lost.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        watch = Watch(ask, plan, now - age_s, loop.create_future(), now)
+        watch = Watch(provider, ask, plan, now - age_s, until, loop.create_future(), now)
         self._watched += 1
         metrics.polling.set(self._watched)
         watch.result.add_done_callback(self._forget)
@@ -82,16 +110,17 @@ class Poller:
         now = asyncio.get_running_loop().time()
         planned_s = watch.plan(max(0, int((now - watch.began) * 1000))) / 1000
         due = now + pause_s(planned_s, wish_s, random.random())  # noqa: S311 - jitter
+        due = min(due, max(watch.until - self._last_ask_s, now + planned_s))
         heapq.heappush(self._heap, (due, next(self._numbers), watch))
         if self._heap[0][2] is watch:
             self._earlier.set()
 
     async def _tick(self) -> None:
-        """Hand out what is due. Each watch is in the heap, in the queue or with a worker: never twice."""
+        """Hand out what is due. Each watch is in the heap, in its lane or with a worker: never twice."""
         loop = asyncio.get_running_loop()
         while True:
             while self._heap and self._heap[0][0] <= loop.time():
-                self._due.put_nowait(heapq.heappop(self._heap)[2])
+                self._hand_out(heapq.heappop(self._heap)[2])
             self._earlier.clear()
             pause = self._heap[0][0] - loop.time() if self._heap else None
             try:
@@ -99,11 +128,24 @@ class Poller:
             except TimeoutError:
                 continue
 
-    async def _work(self) -> None:
-        while True:
-            watch = await self._due.get()
-            if not watch.result.done():
-                await self._ask(watch)
+    def _hand_out(self, watch: Watch) -> None:
+        lane = self._lanes[watch.provider]
+        lane.due.append(watch)
+        if lane.busy < self._workers:
+            lane.busy += 1
+            worker = asyncio.create_task(self._work(lane), name="poller")
+            self._tasks.add(worker)
+            worker.add_done_callback(self._tasks.discard)
+
+    async def _work(self, lane: Lane) -> None:
+        """Ask until nothing is due at this provider."""
+        try:
+            while lane.due:
+                watch = lane.due.popleft()
+                if not watch.result.done():
+                    await self._ask(watch)
+        finally:
+            lane.busy -= 1
 
     async def _ask(self, watch: Watch) -> None:
         reach("D7")
@@ -113,6 +155,8 @@ class Poller:
             answer = await watch.ask()
         except CannotAsk as error:
             wish_s = error.wish_s
+            if error.reached:
+                watch.answered = now
             if now - watch.answered > self._lost_contact_s:
                 _fail(watch, UpstreamFailed(FailureClass.UNAVAILABLE, "lost_contact"))
                 return

@@ -82,7 +82,7 @@ class ArkVideo:
             raise CannotAsk(error.failure.code) from None
         task = answer.object()
         if answer.status != 200 or not task:
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s)
+            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
         status = task.get("status")
         if status in ("queued", "running"):
             return Pending(answer.retry_after_s)

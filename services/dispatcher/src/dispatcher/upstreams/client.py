@@ -1,13 +1,18 @@
 """The one HTTP client towards providers: quick to give up connecting, bounded in time and size, never repeating.
 
-(The library repeats a GET, PUT or DELETE once when a kept connection turns out to be closed; never a POST, and
-submits are POSTs.)
+A POST begins work, so it goes over a connection of its own. A kept one may have been closed by the provider with the
+news still under way, however short its idle time: the request would end in a reset, and nobody could tell whether it
+was read. The price is a handshake for each submit: a fraction of a millisecond on loopback, two round trips with
+TLS, next to seconds or minutes of generating. All else may be asked twice: it goes over kept connections, and the
+library repeats it once when one of them turns out to be closed.
 
 What it raises says whether a provider may have seen the request: *unavailable* when nothing can have left,
-*ambiguous* when bytes were sent and no answer came back.
+*ambiguous* when bytes were sent and no answer came back. A status that says no is an answer, whatever becomes of
+its body.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -21,22 +26,31 @@ import orjson
 from yarl import URL
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
+from dispatcher.upstreams.budget import MIB, Budget, Share
 
-MIB = 1024 * 1024
 MAX_ANSWER_BYTES = 1 * MIB
 """Enough for any answer that carries no media."""
 CONNECT_S = 0.5
 MAX_RETRY_AFTER_S = 3600.0
 _KEEP_ALIVE_S = 15.0
+_LARGE_ANSWERS_BYTES = 64 * MIB
+_FAILING = 300
+"""From this status on; redirects are not followed."""
+_REFUSAL_S = 0.2
+"""The time for a failing answer's body: its status says enough, and the next route waits for it."""
+_MAX_REFUSAL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer of bounded size."""
+    """An answer of bounded size: complete, or a failing one with as much of its body as came in time.
+
+    Take from it what is needed and let it go before waiting for anything: its bytes are in nobody's budget.
+    """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
     def json(self) -> Any:
         """The parsed body; None when it is no JSON."""
@@ -76,28 +90,31 @@ def parse_retry_after_s(headers: Mapping[str, str], now_s: float) -> float | Non
 
 
 class Client:
-    """One shared pool of connections for all providers."""
+    """The connections to all providers, and the memory for what they answer.
 
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-        self._traced: aiohttp.ClientSession | None = None
-        """The same connections with hooks that see bytes leave; they cost, so only submits that ask get them."""
+    A large answer that stands still for ``stall_s`` is given up: others wait for its bytes.
+    """
+
+    def __init__(self, *, large_answers_bytes: int = _LARGE_ANSWERS_BYTES, stall_s: float = 15.0) -> None:
+        self._kept: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None
+        self._budget = Budget(large_answers_bytes)
+        self._stall_s = stall_s
 
     async def start(self) -> Self:
         """Open the pool."""
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_note_bytes)
         trace.on_request_chunk_sent.append(_note_bytes)
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-        self._session = _session(connector)
-        self._traced = _session(connector, trace)
+        self._kept = _session(aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S))
+        self._fresh = _session(aiohttp.TCPConnector(limit=0, force_close=True), trace)
         return self
 
     async def stop(self) -> None:
         """Close the pool."""
-        if self._session is not None and self._traced is not None:
-            await self._traced.close()
-            await self._session.close()
+        for session in (self._kept, self._fresh):
+            if session is not None:
+                await session.close()
 
     async def send(
         self,
@@ -111,27 +128,30 @@ class Client:
         max_bytes: int = MAX_ANSWER_BYTES,
         sent: Callable[[], None] | None = None,
     ) -> Answer:
-        """Send once and read the whole answer.
+        """Send once and read the answer; ``sent`` hears of each part of a POST that has left.
 
         Raises:
             UpstreamFailed: unavailable (nothing left this machine), or ambiguous (sent, no complete answer).
         """
-        session = self._session if sent is None else self._traced
+        session = self._fresh if method == "POST" else self._kept
         assert session is not None, "Client.start() comes first"
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                session.request(
-                    method,
-                    URL(url, encoded=True),
-                    headers=headers,
-                    data=body,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
-                    trace_request_ctx=sent,
-                ) as response,
-            ):
-                return Answer(response.status, response.headers, await _read(response, max_bytes))
+            request = session.request(
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
+                trace_request_ctx=sent,
+            )
+            # The share goes back last, with nothing to wait for behind it: the caller has the answer to itself.
+            with self._budget.share() as share:
+                async with asyncio.timeout(timeout_s) as patience, request as response:
+                    if response.status >= _FAILING:
+                        patience.reschedule(None)  # it has answered: a late body must not make a riddle of that
+                        return Answer(response.status, response.headers, await _read_refusal(response))
+                    return Answer(response.status, response.headers, await self._read(response, max_bytes, share))
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
             raise UpstreamFailed(FailureClass.UNAVAILABLE, "connect") from None
         except TimeoutError:
@@ -141,6 +161,22 @@ class Client:
         except (aiohttp.ClientError, OSError) as error:
             # An answer that breaks off, a reset, nonsense instead of HTTP: the request may have been understood.
             raise UpstreamFailed(FailureClass.AMBIGUOUS, _code_of(error)) from None
+
+    async def _read(self, response: aiohttp.ClientResponse, max_bytes: int, share: Share) -> bytearray:
+        """The whole body, in one piece of memory."""
+        length = response.content_length
+        if length is not None and length > max_bytes:
+            raise _too_large(response)
+        # The length of a compressed body is not the length of what comes out of it.
+        most = max_bytes if length is None or "content-encoding" in response.headers else length
+        body = bytearray()
+        while part := await _next_part(response, self._stall_s if share.held else None):
+            size = len(body) + len(part)
+            if size > max_bytes:
+                raise _too_large(response)
+            await share.cover(size, most)
+            body += part
+        return body
 
 
 def _session(connector: aiohttp.TCPConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
@@ -156,23 +192,31 @@ def _session(connector: aiohttp.TCPConnector, *traces: aiohttp.TraceConfig) -> a
 
 
 async def _note_bytes(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx()
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx()
 
 
-async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    length = response.content_length
-    if length is not None and length > max_bytes:
-        response.close()
-        raise UpstreamFailed(FailureClass.FAILED_GENERATION, "answer_too_large")
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > max_bytes:
-            response.close()
-            raise UpstreamFailed(FailureClass.FAILED_GENERATION, "answer_too_large")
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+async def _next_part(response: aiohttp.ClientResponse, stall_s: float | None) -> bytes:
+    async with asyncio.timeout(stall_s):
+        return await response.content.readany()
+
+
+async def _read_refusal(response: aiohttp.ClientResponse) -> bytearray:
+    """What comes soon of a failing answer's body; it may be cut short, and then hardly parses."""
+    body = bytearray()
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_REFUSAL_S):
+            while len(body) < _MAX_REFUSAL_BYTES and (part := await response.content.readany()):
+                body += part
+            if response.content.at_eof():
+                return body
+    response.close()
+    return body
+
+
+def _too_large(response: aiohttp.ClientResponse) -> UpstreamFailed:
+    response.close()
+    return UpstreamFailed(FailureClass.FAILED_GENERATION, "answer_too_large")
 
 
 def _code_of(error: Exception) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dispatcher.domain.failures import FailureClass
 from dispatcher.domain.jobs import Link
+from dispatcher.upstreams import media
 
 _REFUSALS = frozenset({"content_policy_violation"})
 _TROUBLE = frozenset(
@@ -16,15 +17,14 @@ _TROUBLE = frozenset(
         "no_media_generated",
     }
 )
-_MAX_URL = 4_000
 _NEVER_RAN = ("request_timeout", "startup_timeout", "runner_")
 
 
-def class_of_detail(detail: object) -> FailureClass | None:
+def class_of_detail(detail: object, status: int) -> FailureClass | None:
     """The class of a model's ``detail`` list; None when it is a plain text or missing.
 
     A refusal anywhere in the list makes the whole a refusal. Types that are not known trouble are complaints
-    about the input, of which there are dozens.
+    about the input, of which there are dozens; but a server error is never the input's fault.
     """
     if not isinstance(detail, list):
         return None
@@ -33,7 +33,7 @@ def class_of_detail(detail: object) -> FailureClass | None:
         return None
     if kinds & _REFUSALS or any("policy" in kind for kind in kinds):
         return FailureClass.CONTENT_POLICY
-    if kinds & _TROUBLE:
+    if kinds & _TROUBLE or status >= 500:
         return FailureClass.FAILED_GENERATION
     return FailureClass.INVALID_REQUEST
 
@@ -61,8 +61,5 @@ def links(result: Mapping[str, Any]) -> tuple[Link, ...]:
     flags = result.get("has_nsfw_concepts")
     if isinstance(flags, list):
         files = [one for place, one in enumerate(files) if not (place < len(flags) and flags[place] is True)]
-    return tuple(
-        Link(one["url"], one.get("content_type") if isinstance(one.get("content_type"), str) else None)
-        for one in files
-        if isinstance(one, dict) and isinstance(one.get("url"), str) and len(one["url"]) <= _MAX_URL
-    )
+    found = [media.link(one.get("url"), one.get("content_type")) for one in files if isinstance(one, dict)]
+    return tuple(link for link in found if link is not None)

@@ -20,6 +20,8 @@ from dispatcher.upstreams.fal_answers import blanked, class_of_detail, class_of_
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
 _URLS = ("status_url", "response_url", "cancel_url")
+_NOT_LET_IN = (401, 403, 408, 429)
+"""Statuses of a result that speak of the question, not of the run."""
 
 
 class FalQueue:
@@ -61,7 +63,7 @@ class FalQueue:
         """The request's state; its result once completed."""
         status = await self._ask(reference["status_url"], timeout_s)
         if status.status not in (200, 202):
-            raise CannotAsk(f"http_{status.status}", status.retry_after_s)
+            raise CannotAsk(f"http_{status.status}", status.retry_after_s, reached=status.status == 429)
         said = status.object()
         if said.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
             return Pending(status.retry_after_s)
@@ -69,10 +71,14 @@ class FalQueue:
             raise CannotAsk("unknown_status")
         if not said.get("error") and not said.get("error_type"):
             return await self._result(reference["response_url"], timeout_s)
-        # The status only says that it failed; the result's detail says whether it was a refusal.
+        # The status only says that it failed; the result's detail says whether it was a refusal. Without that it
+        # must not go to another provider.
         result = await self._ask(reference["response_url"], timeout_s)
-        kind = class_of_detail(result.object().get("detail")) or class_of_run(said.get("error_type"))
-        raise UpstreamFailed(kind, "completed_with_error")
+        parsed = result.object()
+        kind = class_of_detail(parsed.get("detail"), result.status)
+        if kind is None and (result.status in _NOT_LET_IN or not parsed):
+            raise _not_now(result)
+        raise UpstreamFailed(kind or class_of_run(said.get("error_type")), "completed_with_error")
 
     async def cancel(self, reference: Mapping[str, str], timeout_s: float) -> bool:
         """Ask for cancellation; True when fal takes the request out of its queue or stops it."""
@@ -87,13 +93,13 @@ class FalQueue:
             outputs = links(parsed)
             if outputs:
                 return Produced(outputs)
-            refused = FailureClass.CONTENT_POLICY if blanked(parsed) else class_of_detail(detail)
+            refused = FailureClass.CONTENT_POLICY if blanked(parsed) else class_of_detail(detail, answer.status)
             raise UpstreamFailed(refused or FailureClass.FAILED_GENERATION, "no_output")
         if answer.status == 400 and isinstance(detail, str) and "in progress" in detail.lower():
             return Pending(answer.retry_after_s)
-        if not detail:
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s)
-        kind = class_of_detail(detail) or class_of_run(parsed.get("error_type"))
+        kind = _class_of_result(answer.status, parsed)
+        if kind is None:
+            raise _not_now(answer)  # it is made and paid for: only the question went wrong
         raise UpstreamFailed(kind, f"result_{answer.status}")
 
     async def _ask(self, url: str, timeout_s: float) -> Answer:
@@ -121,16 +127,32 @@ def _model_input(order: Order) -> dict[str, Any]:
     return body
 
 
+def _not_now(result: Answer) -> CannotAsk:
+    return CannotAsk(f"http_{result.status}", result.retry_after_s, reached=result.status in _NOT_LET_IN)
+
+
+def _class_of_result(status: int, parsed: Mapping[str, Any]) -> FailureClass | None:
+    """How a run failed that was thought to be well; None when its result says nothing about that."""
+    detail, error_type = parsed.get("detail"), parsed.get("error_type")
+    kind = class_of_detail(detail, status)
+    if kind is FailureClass.CONTENT_POLICY:
+        return kind
+    if status in _NOT_LET_IN or not detail:
+        return None
+    if status >= 500 and kind is None and not error_type:
+        return None
+    return kind or class_of_run(error_type)
+
+
 def _failure(answer: Answer) -> UpstreamFailed:
-    parsed = answer.object()
-    detail = parsed.get("detail")
+    detail = answer.object().get("detail")
     if (
         answer.status == 403
         and isinstance(detail, str)
         and ("balance" in detail.lower() or "locked" in detail.lower())
     ):
         return classify.failed(answer, FailureClass.QUOTA)
-    kind = class_of_detail(detail)
+    kind = class_of_detail(detail, answer.status)
     if kind is FailureClass.FAILED_GENERATION:
         kind = FailureClass.UNAVAILABLE  # nothing was accepted yet
-    return classify.failed(answer, kind if answer.status in (400, 422, 500, 504) else None)
+    return classify.failed(answer, kind if answer.status in (400, 422) or answer.status >= 500 else None)

@@ -1,13 +1,17 @@
-"""Inline media: from base64 to bytes that are what they claim to be, and from bytes to data URLs."""
+"""Media: from base64 to bytes that are what they claim to be, from bytes to data URLs, and outputs by URL."""
 
 import binascii
 
 import pybase64
 
+from common import pictures
+from dispatcher.domain.jobs import Link
+
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """Types an inline output may have, with the extension of its object."""
-_TAIL_BYTES = 64
-"""Where a picture's end mark is looked for: some encoders put a few bytes behind it."""
+TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+"""The same by the name that an ``output_format`` has for them."""
+_MAX_URL = 4_000
 
 
 def decode(text: str) -> bytes | None:
@@ -23,13 +27,15 @@ def data_url(body: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{pybase64.b64encode_as_string(body)}"
 
 
+def link(url: object, media_type: object = None) -> Link | None:
+    """An output by URL; None when there is no URL of a sane length."""
+    if not isinstance(url, str) or not 0 < len(url) <= _MAX_URL:
+        return None
+    return Link(url, media_type if isinstance(media_type, str) else None)
+
+
 def image_type(body: bytes) -> str | None:
     """The media type of a whole picture; None for what is none of a kind we pass on, or ends too early."""
-    end = body[-_TAIL_BYTES:]
-    if body.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png" if b"IEND\xaeB`\x82" in end else None
-    if body.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg" if b"\xff\xd9" in end else None
-    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
-        return "image/webp" if int.from_bytes(body[4:8], "little") + 8 <= len(body) else None
-    return None
+    found = pictures.type_of(body[: pictures.HEAD_BYTES])
+    whole = pictures.is_whole(body[: pictures.HEAD_BYTES], body[-pictures.TAIL_BYTES :], len(body))
+    return found if found in EXTENSIONS and whole else None

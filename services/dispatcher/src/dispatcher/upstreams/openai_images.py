@@ -1,17 +1,19 @@
-"""OpenAI's images API (``POST /images/generations``): synchronous, results inline as base64.
+"""OpenAI's images API (``POST /images/generations``): synchronous, results inline as base64, or by URL.
 
 The account's pseudonym becomes ``safety_identifier`` unless the customer sent one. ``revised_prompt`` in answers
 is dropped: it quotes the request. There is no cancel and nothing to poll.
 """
 
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
-from dispatcher.domain.jobs import Inline, Order, Produced
+from dispatcher.domain.jobs import Inline, Link, Order, Produced
 from dispatcher.upstreams import classify, media
-from dispatcher.upstreams.client import MIB, Answer, Client
+from dispatcher.upstreams.budget import MIB
+from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.protocol import Account, BytesSent
 
 _BYTES_PER_OUTPUT = 24 * MIB
@@ -56,31 +58,35 @@ class OpenAIImages:
             connect_s=order.connect_s,
             max_bytes=min(MIB + order.outputs * _BYTES_PER_OUTPUT, _MAX_BYTES),
         )
-        if answer.status != 200:
-            _refuse(answer)
-        return _produced(answer, order.outputs)
+        parsed = answer.object()
+        if answer.status != 200 or parsed.get("error"):  # there are refusals dressed as success
+            raise _failure(answer, parsed.get("error"))
+        del answer  # tens of MiB; what is parsed are as many
+        return _produced(parsed, order.outputs)
 
 
-def _produced(answer: Answer, wanted: int) -> Produced:
-    parsed = answer.object()
-    if parsed.get("error"):
-        _refuse(answer)  # a refusal dressed as success
+def _produced(parsed: dict[str, Any], wanted: int) -> Produced:
     items = parsed.get("data")
-    outputs: list[Inline] = []
-    for item in items[:wanted] if isinstance(items, list) else ():
-        text = item.get("b64_json") if isinstance(item, dict) else None
-        body = media.decode(text) if isinstance(text, str) else None
-        media_type = media.image_type(body) if body else None
-        if body and media_type:
-            outputs.append(Inline(body, media_type))
+    media_type = media.TYPES.get(str(parsed.get("output_format")))
+    found = [_output(item, media_type) for item in (items[:wanted] if isinstance(items, list) else ())]
+    outputs = tuple(one for one in found if one is not None)
     if not outputs:
         raise UpstreamFailed(FailureClass.FAILED_GENERATION, "no_output")
-    return Produced(tuple(outputs))
+    return Produced(outputs)
 
 
-def _refuse(answer: Answer) -> NoReturn:
-    error = answer.object().get("error")
-    error = error if isinstance(error, dict) else {}
+def _output(item: object, media_type: str | None) -> Inline | Link | None:
+    """One picture; its text is taken out of the item, so that text and bytes of all do not pile up."""
+    if not isinstance(item, dict):
+        return None
+    text = item.pop("b64_json", None)
+    body = media.decode(text) if isinstance(text, str) else None
+    found_type = media.image_type(body) if body else None
+    return Inline(body, found_type) if body and found_type else media.link(item.get("url"), media_type)
+
+
+def _failure(answer: Answer, error: object) -> UpstreamFailed:
+    error = error if isinstance(error, Mapping) else {}
     inner = error.get("innererror")
     codes = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
     said = " ".join(code.lower() for code in codes if isinstance(code, str))
@@ -92,4 +98,4 @@ def _refuse(answer: Answer) -> NoReturn:
         kind = FailureClass.QUOTA
     elif answer.status == 200 and "server_error" in said:
         kind = FailureClass.FAILED_GENERATION
-    raise classify.failed(answer, kind)
+    return classify.failed(answer, kind)

@@ -12,12 +12,16 @@ BytesSent = Callable[[], None]
 
 
 class CannotAsk(Exception):  # noqa: N818
-    """A poll got no usable answer; the generation may well be running. Ask again later, ``wish_s`` or more."""
+    """A poll got no usable answer; the generation may well be running. Ask again later, ``wish_s`` or more.
 
-    def __init__(self, code: str, wish_s: float | None = None) -> None:
+    ``reached`` says that the provider is there and only would not answer now: contact with it is not lost.
+    """
+
+    def __init__(self, code: str, wish_s: float | None = None, *, reached: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.wish_s = wish_s
+        self.reached = reached
 
 
 @dataclass(frozen=True, slots=True)

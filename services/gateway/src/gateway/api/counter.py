@@ -4,14 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 
 from common.ids import task_id
+from gateway.api.answers import Handover
 from gateway.api.edge import Note
 from gateway.domain.job import Job
-from gateway.errors import JobEndedBadly, StillRunning
+from gateway.errors import GatewayError, JobEndedBadly, StillRunning, TimedOut
 from gateway.jobs.marks import Marks
 from gateway.jobs.orders import Order
 from gateway.jobs.submission import Submission
@@ -31,7 +32,8 @@ class Counter:
         """The completed job of a synchronous request.
 
         Raises:
-            JobEndedBadly: refused or refunded. StillRunning: cancelled at the limit. ClientGone: nobody listens.
+            JobEndedBadly: refused or refunded. TimedOut: cancelled at the limit. StillRunning: perhaps cancelled.
+            ClientGone: nobody listens.
         """
         async with self._placed(request, order) as watch:
             job = await watch.until(_is_final, self._left_s(request))
@@ -54,19 +56,18 @@ class Counter:
             raise ended_badly(job)
         return job
 
-    async def still_listening(self, request: Request, job: Job) -> None:
-        """Raise ClientGone if the client hung up while its answer was being made; a repeat may then adopt the job."""
-        if await request.is_disconnected():
-            self._marks.released(job.job_id)
-            raise ClientGone
-
-    def delivered(self, job: Job) -> BackgroundTask:
-        """To be run when the job's answer has been sent completely."""
-
-        async def mark() -> None:
-            self._marks.delivered(job.job_id)
-
-        return BackgroundTask(mark)
+    def handover(
+        self, request: Request, job: Job, content: Any, status: int = 200, *, headers: dict[str, str] | None = None
+    ) -> Handover:
+        """The job's answer; if its client has hung up before the end of it, a repeat may adopt the job."""
+        return Handover(
+            content,
+            status,
+            headers=headers,
+            is_gone=request.is_disconnected,
+            taken=lambda: self._marks.delivered(job.job_id),
+            lost=lambda: self._marks.released(job.job_id),
+        )
 
     @asynccontextmanager
     async def _placed(self, request: Request, order: Order) -> AsyncIterator[Watch]:
@@ -82,13 +83,23 @@ class Counter:
                 listening.cancel()
 
     async def _time_out(self, order: Order, watch: Watch) -> Job:
-        """At the limit: have it cancelled, and see whether the verdict is quicker than the client's patience."""
+        """At the limit: have it cancelled. A verdict that comes within the client's patience is its answer.
+
+        Without one nobody knows yet whether the cancel was in time: the answer must not be one of those that promise
+        that nothing is charged.
+        """
         await self._submission.cancel(watch.job_id, order)
         job = await watch.until(_is_final, self._settings.cancel_wait_s)
         if job is not None and job.state == "completed":
             return job
         name = task_id(watch.job_id)
-        error = StillRunning(f"This took too long and was cancelled; GET /v1/tasks/{name} tells how it ended.")
+        error: GatewayError
+        if job is None:
+            error = StillRunning(
+                f"This took too long and is being cancelled; GET /v1/tasks/{name} tells how it ended."
+            )
+        else:
+            error = TimedOut(f"This took too long and was cancelled, nothing was charged: GET /v1/tasks/{name}.")
         error.headers["x-task-id"] = name
         raise error
 

@@ -17,7 +17,7 @@ from common.sealing import Sealed, Sealer
 from gateway.accounts.authentication import Authentication, Caller
 from gateway.accounts.limits import RateLimit
 from gateway.api.edge import Note
-from gateway.api.reading.json_bodies import media_type, read_json
+from gateway.api.reading.json_bodies import LargeBodies, media_type, read_json
 from gateway.api.reading.media_fields import Media, MediaFields
 from gateway.api.reading.multipart import Form, read_multipart
 from gateway.api.reading.staging import Staging
@@ -64,6 +64,7 @@ class Desk:
         self._policy = policy
         self._providers = providers
         self._media = MediaFields(staging, policy)
+        self._large_bodies = LargeBodies()
 
     async def caller(self, request: Request) -> Caller:
         """Who asks. Raises Unauthenticated, AccountNotActive, Unavailable or RateLimited."""
@@ -75,11 +76,11 @@ class Desk:
         reach("G1")
         return caller
 
-    async def read(self, request: Request, job_id: UUID, *, forms: bool) -> Form:
+    async def read(self, request: Request, caller: Caller, job_id: UUID, *, forms: bool) -> Form:
         """The request's body, from JSON or, where ``forms``, from a multipart form."""
         if forms and media_type(request) == "multipart/form-data":
             return await read_multipart(request, self._staging, job_id)
-        return Form(await read_json(request))
+        return Form(await read_json(request, self._large_bodies, caller.account_id))
 
     @asynccontextmanager
     async def order(
@@ -132,7 +133,9 @@ class Desk:
     def _model(self, name: Any, kind: Kind) -> Model:
         if name is None:
             raise InvalidRequest("model is required.", code="missing_required_parameter", param="model")
-        model = self._catalogue.find(name) if isinstance(name, str) else None
+        if not isinstance(name, str):
+            raise InvalidRequest("model must be a string.", param="model")
+        model = self._catalogue.find(name)
         if model is None:
             raise NotFound(
                 "This model does not exist; GET /v1/models lists those that do.",

@@ -48,8 +48,8 @@ class Native:
 
     async def task(self, request: Request) -> Response:
         """One task of either family; ``?wait=30`` holds the request until its status changes."""
-        wait_s = self._wait_s(request.query_params.get("wait"))
         job = await self._own(request)
+        wait_s = self._wait_s(request.query_params.get("wait"))
         if wait_s > 0 and not job.is_final:
             seen = self._views.accepted(job)["status"]
             with self._waiters.watch(job.job_id) as watch:
@@ -76,12 +76,13 @@ class Native:
     async def _generate(self, request: Request, kind: Kind) -> Response:
         caller = await self._desk.caller(request)
         job_id = new_job_id()
-        form = await self._desk.read(request, job_id, forms=False)
+        form = await self._desk.read(request, caller, job_id, forms=False)
         async with self._desk.order(
             request, caller, form, job_id=job_id, kind=kind, dialect="native", waits=False
         ) as order:
             job = await self._counter.accepted(request, order)
-        return answer(self._views.accepted(job), after=self._counter.delivered(job))
+        # 202: it may yet end failed because it was never held, with nothing charged.
+        return self._counter.handover(request, job, self._views.accepted(job), 200 if job.is_decided else 202)
 
     async def _own(self, request: Request) -> Job:
         caller = await self._desk.caller(request)

@@ -11,7 +11,6 @@ from common.ids import new_job_id, task_id
 from common.messaging import CannotReach
 from common.objects import NotFound as NoSuchObject
 from common.objects import ObjectError, ObjectStore
-from gateway.api.answers import answer
 from gateway.api.counter import Counter
 from gateway.api.desk import Desk, response_format
 from gateway.api.views import Views
@@ -34,7 +33,7 @@ class OpenAIImages:
         """Pictures now; with ``Prefer: respond-async`` a task at once."""
         caller = await self._desk.caller(request)
         job_id = new_job_id()
-        form = await self._desk.read(request, job_id, forms=False)
+        form = await self._desk.read(request, caller, job_id, forms=False)
         wanted = response_format(form.fields)
         waits = not _prefers_async(request)
         async with self._desk.order(
@@ -43,15 +42,14 @@ class OpenAIImages:
             if not waits:
                 job = await self._counter.accepted(request, order)
                 headers = {"preference-applied": "respond-async", "location": f"/v1/tasks/{task_id(job.job_id)}"}
-                return answer(self._views.task(job), 202, headers=headers, after=self._counter.delivered(job))
+                return self._counter.handover(request, job, self._views.task(job), 202, headers=headers)
             job = await self._counter.finished(request, order)
         if job.has_expired(clock.now()):
             raise Gone
         data = [{"url": url} for url in self._views.urls(job)]
         if wanted == "b64_json":
             data = list(await asyncio.gather(*map(self._inline, job.outputs, data)))
-            await self._counter.still_listening(request, job)
-        return answer(self._views.images(job, data), after=self._counter.delivered(job))
+        return self._counter.handover(request, job, self._views.images(job, data))
 
     async def _inline(self, output: Output, link: dict[str, str]) -> dict[str, str]:
         """The output in base64. It is paid, so if the bucket stays away the link must do: a 5xx would be a lie."""

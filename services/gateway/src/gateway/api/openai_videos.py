@@ -36,12 +36,12 @@ class OpenAIVideos:
         """A multipart form, as the SDK always sends, or JSON."""
         caller = await self._desk.caller(request)
         job_id = new_job_id()
-        form = await self._desk.read(request, job_id, forms=True)
+        form = await self._desk.read(request, caller, job_id, forms=True)
         async with self._desk.order(
             request, caller, form, job_id=job_id, kind="video", dialect="openai", waits=False
         ) as order:
             job = await self._counter.accepted(request, order)
-        return answer(self._views.video(job), after=self._counter.delivered(job))
+        return self._counter.handover(request, job, self._views.video(job))
 
     async def retrieve(self, request: Request) -> Response:
         """One video; the header paces the SDK's polling."""
@@ -78,10 +78,10 @@ class OpenAIVideos:
 
     async def content(self, request: Request) -> Response:
         """The film itself, by redirect to where it lies; SDKs follow it and leave the key behind."""
+        job = await self._own_video(request)
         variant = request.query_params.get("variant", "video")
         if variant != "video":
             raise InvalidRequest("Only variant=video is kept.", param="variant")
-        job = await self._own_video(request)
         if job.state in ("failed", "abandoned"):
             raise NotFound("This video failed; there is nothing to download.")
         if not job.is_final:

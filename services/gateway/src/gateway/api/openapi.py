@@ -75,6 +75,8 @@ def _operation(operation: Operation, path: str) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     described["responses"][str(operation.status)] = _answer(operation.answers)
+    if operation.answers == "Accepted":
+        described["responses"]["202"] = _answer("Accepted")
     for status in operation.errors:
         described["responses"][str(status)] = {"description": _STATES[status], "content": _json("Error")}
     return described

@@ -21,7 +21,9 @@ from gateway.errors import (
     NotFound,
     NotReady,
     RateLimited,
+    RequestTimedOut,
     StillRunning,
+    TimedOut,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -52,6 +54,7 @@ _BY_ERROR: dict[type[GatewayError], Status] = {
     InvalidRequest: Status(400, INVALID),
     UnsupportedBody: Status(415, INVALID),
     TooLarge: Status(413, INVALID),
+    RequestTimedOut: Status(408, INVALID),
     HeadersTooLarge: Status(431, INVALID),
     UriTooLong: Status(414, INVALID),
     NotFound: Status(404, INVALID),
@@ -63,7 +66,8 @@ _BY_ERROR: dict[type[GatewayError], Status] = {
     RateLimited: Status(429, "requests", "rate_limit_exceeded"),
     Unavailable: Status(503, SERVER, retry_after_s=1),
     ModelUnavailable: Status(503, SERVER, retry=False),
-    StillRunning: Status(504, SERVER, retry=False),
+    TimedOut: Status(504, SERVER, retry=False),
+    StillRunning: Status(409, INVALID, retry=False),
 }
 
 _BY_JOB_CODE: dict[str, Status] = {

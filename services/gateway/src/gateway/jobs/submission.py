@@ -76,11 +76,7 @@ class Submission:
             if earlier is None:  # its key was freed between two statements
                 raise Unavailable
         with self._waiters.watch(earlier.job_id) as watch:
-            # Registered first, read afterwards: nothing can happen unseen in between.
-            current = await self._jobs.read(earlier.job_id) or earlier
-            if not current.is_decided:
-                await self._submit_again(order, current)
-            watch.tell(current)
+            await self._join(order, earlier, watch)
             yield watch
 
     async def cancel(self, job: UUID, order: Order) -> None:
@@ -138,7 +134,7 @@ class Submission:
             now=now,
             window=timedelta(seconds=self._settings.adoption_window_s),
             accept_by=accept_by,
-            ask_at=self._ask_at(order, accept_by),
+            ask_at=self._ask_at(accept_by),
         )
 
     async def _by_key(self, order: Order) -> Job | None:
@@ -176,7 +172,7 @@ class Submission:
             created_at=message.submitted_at,
             accept_by=message.accept_by,
             deadline_ms=order.model.deadline_ms,
-            ask_at=self._ask_at(order, message.accept_by),
+            ask_at=self._ask_at(message.accept_by),
         )
         if await self._write(order, new):
             return True
@@ -203,17 +199,27 @@ class Submission:
             raise error
         return inserted
 
-    async def _submit_again(self, order: Order, job: Job) -> None:
-        """An undecided job is published again from the repeat's own body; repeating is harmless."""
-        message = self._message(order, job.job_id)
-        await self._rows.submit_again(
-            job.job_id,
-            accept_by=message.accept_by,
-            ask_at=self._ask_at(order, message.accept_by),
-            waiter=self._presence.incarnation,
-            replica=self._bus.replica,
-        )
-        await self._publish(message, is_new=False)
+    async def _join(self, order: Order, earlier: Job, watch: Watch) -> None:
+        """Wait for a job that was begun before; one without a decision is published again, which is harmless."""
+        message = self._message(order, earlier.job_id)
+        try:
+            # Registered first, read afterwards: nothing can happen unseen in between.
+            current = await self._jobs.read(earlier.job_id) or earlier
+            if not current.is_decided:
+                again = await self._rows.submit_again(
+                    earlier.job_id,
+                    accept_by=message.accept_by,
+                    ask_at=self._ask_at(message.accept_by),
+                    waiter=self._presence.incarnation,
+                    replica=self._bus.replica,
+                )
+                current = current if again else await self._jobs.read(earlier.job_id) or current
+        except CannotReach:
+            # The job may be charged, so to say 5xx now would be a lie; whoever waits reads it when that is possible.
+            current = earlier
+        watch.tell(current)
+        if not current.is_decided:
+            await self._publish(message, is_new=False)
 
     def _message(self, order: Order, job_id: UUID) -> JobSubmitted:
         """Sealed before anything is written, so that a missing key costs nobody anything."""
@@ -255,25 +261,26 @@ class Submission:
             # It may be there, so the job may come to be held: go on waiting for it, and make sure that it is.
             self._insist(message, until=message.accept_by)
         except CannotReach:
-            if is_new:
-                await self._abandon(message.job_id)
+            if is_new and await self._abandoned(message):
                 raise Unavailable from None
             self._insist(message, until=message.accept_by)
         reach("G3")
 
-    async def _abandon(self, job_id: UUID) -> None:
-        """Nothing was ever written to the broker, so nothing is held; should this fail too, billing says so later."""
+    async def _abandoned(self, message: JobSubmitted) -> bool:
+        """Nothing was ever written to the broker, so nothing is held; False when a repeat has taken the job over."""
         submissions.inc("abandoned")
         try:
-            await self._rows.abandon(job_id, clock.now())
+            return await self._rows.abandon(message.job_id, message.accept_by, clock.now())
         except CannotReach:
-            log.warning("job_not_abandoned", job_id=job_id.hex)
+            # Only a repeat with its key can have taken it over, and that one's answer says how it ends.
+            log.warning("job_not_abandoned", job_id=message.job_id.hex)
+            return True
 
-    def _ask_at(self, order: Order, accept_by: datetime) -> datetime:
-        """An asynchronous job is decided within a minute; of a synchronous one only the verdict is ever heard."""
-        if order.synchronous:
-            longest = timedelta(milliseconds=order.model.deadline_ms)
-            return accept_by + longest + timedelta(seconds=self._settings.overdue_grace_s)
+    def _ask_at(self, accept_by: datetime) -> datetime:
+        """When billing is asked what became of it: by then every job that it knows is decided.
+
+        Of a synchronous job that is held this learns nothing; of one that never arrived nobody else would tell.
+        """
         return accept_by + _UNDECIDED_GRACE
 
     def _latest_use(self, order: Order, accept_by: datetime) -> datetime:
@@ -297,6 +304,14 @@ class Submission:
             else:
                 return
         log.warning("gave_up_publishing", job_id=message.job_id.hex, type=message.TYPE)
+        if isinstance(message, JobSubmitted):
+            await self._ask_soon(message.job_id)
+
+    async def _ask_soon(self, job_id: UUID) -> None:
+        try:
+            await self._rows.ask_soon(job_id)
+        except CannotReach:
+            log.debug("asked_later", job_id=job_id.hex)
 
 
 def _as_written(order: Order, message: JobSubmitted) -> Job:

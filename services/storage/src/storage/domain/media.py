@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from common import pictures
+
 HEAD_BYTES = 4096
 """How much of an output must be seen to tell what it is."""
 
@@ -46,14 +48,8 @@ def sniff(head: bytes, kind: str) -> tuple[str, str]:
 
 
 def _media_type(head: bytes) -> str | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
+    if picture := pictures.type_of(head):
+        return picture
     if head[4:8] == b"ftyp":
         return _of_brand(head[8:12])
     # Matroska's header names its document type within the first few elements; only the web's profile is handed on.

@@ -11,10 +11,13 @@ from common.contracts import GeneratedOutput, JobFailed, JobGenerated, JobStored
 from common.failpoints import reach
 from common.messaging import CannotReach, CannotWork, TryLater
 from storage.domain.media import Kept
-from storage.pulling import Lost, NotYet, Puller
+from storage.patience import Patience
+from storage.pulling import Lost, NotThere, NoTurn, NotYet, Puller
 from storage.repository import Asset, Assets
 
 _PAUSES_S = (0.2, 1.0)
+_PAUSES_NOT_THERE_S = (0.5, 2.0)
+"""What a provider has just announced may take this long to reach all of its CDN."""
 _PATIENCE_S = 4.0
 """A failure that took longer than this is not repeated at once: the delivery makes room for others."""
 _LATER_MS = 5_000
@@ -32,11 +35,13 @@ class Store:
         puller: Puller,
         *,
         give_up_after_deadline_s: float,
+        provider_patience_s: float = 60.0,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._assets = assets
         self._puller = puller
         self._grace = timedelta(seconds=give_up_after_deadline_s)
+        self._patience = Patience(provider_patience_s)
         self._clock = clock
 
     async def __call__(self, event: JobGenerated) -> JobStored | JobFailed:
@@ -94,8 +99,10 @@ class Store:
                 raise
             reason = f"given up: {error}"
         else:
+            self._patience.forget(event.job_id, output.index)
             outputs.inc("pulled", "stored")
             return kept
+        self._patience.forget(event.job_id, output.index)
         outputs.inc("pulled", "lost")
         log.warning(
             "output_lost", job_id=event.job_id.hex, index=output.index, provider=event.provider, reason=reason
@@ -103,16 +110,34 @@ class Store:
         return None
 
     async def _patiently(self, event: JobGenerated, output: GeneratedOutput) -> Kept:
+        """Pull it, in a few tries.
+
+        Raises:
+            Lost: the provider does not hand it out, or has failed to for too long.
+            TryLater: it may come yet.
+        """
         started = time.monotonic()
-        for pause_s in (*_PAUSES_S, None):
+        for attempt in range(len(_PAUSES_S)):
             try:
                 return await self._puller.pull(event, output)
+            except NotThere:
+                pause_s = _PAUSES_NOT_THERE_S[attempt]
             except NotYet as error:
-                log.info("pull_failed", job_id=event.job_id.hex, index=output.index, reason=str(error))
-                if pause_s is None or time.monotonic() - started >= _PATIENCE_S:
-                    raise TryLater(str(error), _LATER_MS) from None
-                await asyncio.sleep(pause_s)
-        raise AssertionError("unreachable: the last try returns or raises")
+                if time.monotonic() - started >= _PATIENCE_S:
+                    raise self._later(event, output, error) from None
+                pause_s = _PAUSES_S[attempt]
+            await asyncio.sleep(pause_s)
+        try:
+            return await self._puller.pull(event, output)
+        except NotYet as error:
+            raise self._later(event, output, error) from None
+
+    def _later(self, event: JobGenerated, output: GeneratedOutput, error: NotYet) -> Lost | TryLater:
+        """What follows from a delivery's last failure."""
+        log.info("pull_failed", job_id=event.job_id.hex, index=output.index, reason=str(error))
+        if not isinstance(error, NoTurn) and self._patience.is_over(event.job_id, output.index):
+            return Lost(f"given up: {error}")
+        return TryLater(str(error), _LATER_MS)
 
 
 def _adopted(output: GeneratedOutput) -> Kept:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from common.catalogue import speakable
 from gateway.api.reading.limits import NAME_CHARS
 from gateway.errors import InvalidRequest
 
@@ -26,7 +27,7 @@ def unflatten(parts: Iterable[tuple[str, str]]) -> dict[str, Any]:
 def _steps(name: str) -> list[str]:
     match = _NAME.match(name)
     if match is None or len(name) > NAME_CHARS:
-        raise _odd()
+        raise _odd(None)
     steps = [match[1], *_STEP.findall(match[2])]
     if len(steps) > _MAX_STEPS:
         raise InvalidRequest(f"A form field may be nested {_MAX_STEPS} deep at most.")
@@ -41,15 +42,15 @@ def _place(root: dict[str, Any], steps: list[str], value: str) -> None:
         fresh: Any = value if not rest else [] if rest[0] == "" else {}
         if step == "":
             if not isinstance(here, list):
-                raise _odd()
+                raise _odd(steps[0])
             if not rest or not here or not _has_room(here[-1], rest):
                 here.append(fresh)
             here = here[-1]
         else:
             if not isinstance(here, dict):
-                raise _odd()
+                raise _odd(steps[0])
             if step in here and not rest:
-                raise _odd()
+                raise _odd(steps[0])
             here = here.setdefault(step, fresh)
 
 
@@ -69,5 +70,8 @@ def _has_room(last: Any, rest: list[str]) -> bool:
     return False
 
 
-def _odd() -> InvalidRequest:
-    return InvalidRequest("Two form fields contradict each other, or one has a name that cannot be read.")
+def _odd(name: str | None) -> InvalidRequest:
+    return InvalidRequest(
+        "A form field is given twice or contradicts another, or has a name that cannot be read.",
+        param=name if name is not None and speakable(name) else None,
+    )

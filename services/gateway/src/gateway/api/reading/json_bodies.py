@@ -1,33 +1,59 @@
 """JSON bodies: bounded while they arrive, and bounded in what they become."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import orjson
 from starlette.requests import Request
 
+from gateway.api.reading.arriving import pieces
 from gateway.api.reading.limits import DEPTH, JSON_BYTES, MIB, VALUES, announced_length
 from gateway.errors import InvalidRequest, TooLarge, UnsupportedBody
 
 _SMALL_BYTES = 64 * 1024
 _LARGE_BYTES = MIB
-_large_bodies = asyncio.Semaphore(6)
-"""Large bodies wait for one another: memory is bounded by their number."""
+_MOST_LARGE = 6
+_MOST_LARGE_OF_ONE = 2
 
 
-async def read_json(request: Request) -> dict[str, Any]:
+class LargeBodies:
+    """Bodies beyond a mebibyte wait for one another, so that memory is bounded by their number; those of one account
+    first among themselves, so that it cannot take every place.
+    """
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_MOST_LARGE)
+        self._own: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def place(self, account_id: UUID) -> AsyncIterator[None]:
+        """Hold one of the places."""
+        own = self._own.get(account_id)
+        if own is None:
+            own = self._own[account_id] = asyncio.Semaphore(_MOST_LARGE_OF_ONE)
+        async with own, self._places:
+            yield
+
+
+async def read_json(request: Request, large: LargeBodies, account_id: UUID) -> dict[str, Any]:
     """The body as an object.
 
     Raises:
-        UnsupportedBody, TooLarge, InvalidRequest: with sentences that never quote the body.
+        UnsupportedBody, TooLarge, InvalidRequest, RequestTimedOut: with sentences that never quote the body.
     """
     if media_type(request) != "application/json":
         raise UnsupportedBody
-    announced = announced_length(request.scope, JSON_BYTES)
-    if announced is not None and announced <= _LARGE_BYTES:
-        return parse(await _read(request))
-    async with _large_bodies:
-        return parse(await _read(request))
+    announced_length(request.scope, JSON_BYTES)
+    arriving = pieces(request)
+    begun, ended = await _first(arriving)
+    if ended:
+        return parse(begun)
+    async with large.place(account_id):
+        return parse(await _rest(begun, arriving))
 
 
 def media_type(request: Request) -> str:
@@ -51,15 +77,26 @@ def parse(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-async def _read(request: Request) -> bytes:
-    pieces: list[bytes] = []
+async def _first(arriving: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """The body until it proves to be large, and whether that was all of it."""
+    taken: list[bytes] = []
     size = 0
-    async for piece in request.stream():
+    async for piece in arriving:
+        taken.append(piece)
+        size += len(piece)
+        if size > _LARGE_BYTES:
+            return b"".join(taken), False
+    return taken[0] if len(taken) == 1 else b"".join(taken), True
+
+
+async def _rest(begun: bytes, arriving: AsyncIterator[bytes]) -> bytes:
+    taken, size = [begun], len(begun)
+    async for piece in arriving:
         size += len(piece)
         if size > JSON_BYTES:
             raise TooLarge(f"A JSON body may have at most {JSON_BYTES // MIB} MiB.")
-        pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        taken.append(piece)
+    return b"".join(taken)
 
 
 def _is_deeper(value: Any, limit: int) -> bool:

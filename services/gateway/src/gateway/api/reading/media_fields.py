@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pybase64
 
-from common.catalogue import Dialect, Input, Model
+from common.catalogue import Dialect, Input, Model, speakable
 from common.contracts.body import BodyInput
 from common.egress import EgressPolicy, EgressRefused, check_url
 from gateway.api.reading.limits import FILE_BYTES, FILES
@@ -51,7 +51,11 @@ class MediaFields:
         for name, file in form.files:
             role = model.input_role(dialect, name)
             if role is None:
-                raise InvalidRequest("This model takes no file in that field.", code="unknown_parameter")
+                raise InvalidRequest(
+                    "This model takes no file in that field.",
+                    code="unknown_parameter",
+                    param=name if speakable(name) else None,
+                )
             inputs.append(_of_file(role, model.inputs[role], name, file))
             digests[f"{name}/{len(digests)}"] = file.sha256
         for name in [name for name in form.fields if model.input_role(dialect, name) is not None]:

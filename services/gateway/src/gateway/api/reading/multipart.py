@@ -11,6 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from gateway.api.reading.arriving import pieces
 from gateway.api.reading.forms import unflatten
 from gateway.api.reading.limits import (
     FILES,
@@ -40,13 +41,13 @@ async def read_multipart(request: Request, staging: Staging, job_id: UUID) -> Fo
     """Read a whole form.
 
     Raises:
-        TooLarge, InvalidRequest, Unavailable: what was staged until then is discarded.
+        TooLarge, InvalidRequest, RequestTimedOut, Unavailable: what was staged until then is discarded.
     """
     announced_length(request.scope, MULTIPART_BYTES)
     reader = _Reader(_boundary(request), staging, job_id)
     size = 0
     try:
-        async for piece in request.stream():
+        async for piece in pieces(request):
             size += len(piece)
             _bound(size)
             if piece:

@@ -42,18 +42,20 @@ where account_id = %(account)s and livemode = %(livemode)s and idempotency_hash 
   and created_at < %(before)s
 """
 
-# Certainly never written to the broker, so certainly never held; the key is free for another try.
+# Certainly never written to the broker, so certainly never held; the key is free for another try. `accept_by` names
+# the submit that was not written: a repeat that has taken the row over meanwhile may have had better luck.
 _ABANDON = """
 update jobs set state = 'abandoned', finished_at = %(now)s, idempotency_hash = null, waiter = null
-where job_id = %(job)s and state = 'submitted'
+where job_id = %(job)s and state = 'submitted' and accept_by = %(accept_by)s
 """
 
-_SUBMIT_AGAIN = f"""
+_SUBMIT_AGAIN = """
 update jobs j set accept_by = %(accept_by)s, ask_at = greatest(j.ask_at, %(ask_at)s), waiter = %(waiter)s,
     replica = %(replica)s
-where j.job_id = %(job)s
-returning {COLUMNS}
-"""  # noqa: S608
+where j.job_id = %(job)s and j.state = 'submitted'
+"""
+
+_ASK_SOON = "update jobs set ask_at = least(ask_at, clock_timestamp()) where job_id = %(job)s and state = 'submitted'"
 
 # A repeat of a stock SDK takes over the job whose answer it never got. SKIP LOCKED gives every one of several
 # equal repeats a job of its own. A process counts as dead when the advisory lock of its incarnation is free;
@@ -127,17 +129,21 @@ class SubmissionRows:
             _FREE_OLD_KEY, {"account": account_id, "livemode": livemode, "key": key, "before": before}
         )
 
-    async def abandon(self, job_id: UUID, now: datetime) -> None:
-        """Give up a job that was never published."""
-        await self._database.execute(_ABANDON, {"job": job_id, "now": now})
+    async def abandon(self, job_id: UUID, accept_by: datetime, now: datetime) -> bool:
+        """Give up a job whose submit of this ``accept_by`` was never written; False: it is another's by now."""
+        params = {"job": job_id, "accept_by": accept_by, "now": now}
+        return await self._database.execute(_ABANDON, params) > 0
 
     async def submit_again(
         self, job_id: UUID, *, accept_by: datetime, ask_at: datetime, waiter: int, replica: str
-    ) -> Job:
-        """Note that this process publishes an undecided job once more, and waits for it."""
+    ) -> bool:
+        """Note that this process publishes an undecided job once more, and waits for it; False: it is decided."""
         params = {"job": job_id, "accept_by": accept_by, "ask_at": ask_at, "waiter": waiter, "replica": replica}
-        rows = await self._database.fetch(_SUBMIT_AGAIN, params)
-        return to_job(rows[0])
+        return await self._database.execute(_SUBMIT_AGAIN, params) > 0
+
+    async def ask_soon(self, job_id: UUID) -> None:
+        """Have billing asked about a job whose submit may never have arrived."""
+        await self._database.execute(_ASK_SOON, {"job": job_id})
 
     async def adopt(
         self,
