@@ -176,12 +176,14 @@ async def test_a_submit_that_never_arrived_is_found_out_and_its_client_told(
         async with gateway.client() as session:
             proxy.hang(True)
             waiting = asyncio.create_task(session.post("/v1/images/generations", json=IMAGE))
-            await asyncio.sleep(2.5)
-            proxy.cut()
             await asyncio.sleep(1)
-            assert gateway.billing.submitted == []
+            proxy.refuse(True)
+            proxy.cut()
             proxy.hang(False)
-            await until(lambda: gateway.billing.overdue, 20, 0.05)
+            await asyncio.sleep(2)
+            assert gateway.billing.submitted == []
+            proxy.refuse(False)
+            await until(lambda: gateway.billing.overdue, 30, 0.05)
             asked = gateway.billing.overdue[0]
             await gateway.billing.bus.publish(
                 JobRejected(
