@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from psycopg.errors import CheckViolation
 
-from common.contracts import JobError, JobRejected, JobSubmitted, Message
+from common.contracts import JobSubmitted, Message
 from common.ids import parse_public_id
 from common.objects import output_key
 from support.gateway import PNG, RunningGateway, completes, reserved, running_gateway, settled
@@ -164,39 +164,6 @@ async def test_a_repeat_that_takes_a_job_over_is_not_undone_by_the_first_try_giv
         status, body = await submit()
         assert (status, body["id"]) == (200, told[0][1]["id"])
     assert len({event.job_id for event in gateway.billing.submitted}) == 1
-
-
-async def test_a_submit_that_never_arrived_is_found_out_and_its_client_told(
-    postgres: Postgres, broker: Stack, tmp_path: Path
-) -> None:
-    """The frames are written and lost with the broker, and nobody insists beyond the time of acceptance."""
-    proxy, url = await FaultProxy.before(broker["AMQP_URL"])
-    settings = {"sweep_s": 0.2, "accept_within_s": 2, "publish_timeout_s": 0.5, "synchronous_limit_s": 60}
-    async with running_gateway(postgres, broker, tmp_path, amqp_url=url, **settings) as gateway:
-        async with gateway.client() as session:
-            proxy.hang(True)
-            waiting = asyncio.create_task(session.post("/v1/images/generations", json=IMAGE))
-            await asyncio.sleep(1)
-            proxy.refuse(True)
-            proxy.cut()
-            proxy.hang(False)
-            await asyncio.sleep(2)
-            assert gateway.billing.submitted == []
-            proxy.refuse(False)
-            await until(lambda: gateway.billing.overdue, 30, 0.05)
-            asked = gateway.billing.overdue[0]
-            await gateway.billing.bus.publish(
-                JobRejected(
-                    job_id=asked.job_id,
-                    account_id=asked.account_id,
-                    error=JobError(code="accept_expired", message="Not accepted in time; nothing was charged."),
-                    replica=asked.replica,
-                    synchronous=True,
-                )
-            )
-            async with asyncio.timeout(10), await waiting as answer:
-                assert (answer.status, (await answer.json())["error"]["code"]) == (503, "accept_expired")
-    await proxy.stop()
 
 
 async def test_an_answer_cut_off_in_the_middle_can_be_adopted(gateway: RunningGateway) -> None:
