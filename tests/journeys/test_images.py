@@ -35,8 +35,12 @@ async def test_a_stock_sdk_gets_a_picture_by_url_for_exactly_the_quoted_price(st
     model = (await client.models.retrieve("gpt-image-2")).model_dump()
     answer = await client.images.generate(model="gpt-image-2", prompt=PROMPT, size="1024x1024", quality="low")
     assert answer.data
-    async with aiohttp.ClientSession() as http, http.get(str(answer.data[0].url)) as fetched:
-        image = picture(await fetched.read())
+    async with aiohttp.ClientSession() as http:
+        async with http.get(str(answer.data[0].url)) as fetched:
+            body = await fetched.read()
+        async with http.head(str(answer.data[0].url), allow_redirects=True) as looked_at:
+            assert (looked_at.status, looked_at.content_length) == (200, len(body))
+    image = picture(body)
     assert (image.format, image.size) == ("PNG", (1024, 1024))
     charged = answer.model_dump()["credits"]["charged"]
     assert charged in {price["credits"] for price in model["prices"]}

@@ -356,7 +356,7 @@ async def test_a_list_goes_on_beyond_one_page(store):
 
 async def test_a_link_reads_one_object_until_it_expires(s3, store, key):
     await store.put(store.outputs, key, b"picture", "image/png")
-    url = store.presign_get(store.outputs, key, 60)
+    url = store.presign_read(store.outputs, key, 60)
     assert (await read_by_link(url))[:2] == (200, b"picture")
     assert (await read_by_link(url.replace("0.png", "1.png")))[0] == 403
     assert (await read_by_link(url.split("?")[0]))[0] == 403
@@ -367,7 +367,7 @@ async def test_a_link_reads_one_object_until_it_expires(s3, store, key):
 @pytest.mark.parametrize("name", ["cat.png", "Käse & Brot?.png", '"; evil="1.png', "a\r\nX-Injected: 1", "日本.mp4"])
 async def test_a_link_names_the_file_and_nothing_breaks_out_of_the_name(store, key, name):
     await store.put(store.outputs, key, b"picture", "application/octet-stream")
-    url = store.presign_get(store.outputs, key, 60, filename=name, media_type="image/png", disposition="attachment")
+    url = store.presign_read(store.outputs, key, 60, filename=name, media_type="image/png", disposition="attachment")
     status, _, headers = await read_by_link(url)
     assert status == 200
     assert headers["Content-Type"] == "image/png"
@@ -382,7 +382,7 @@ async def test_a_link_names_the_file_and_nothing_breaks_out_of_the_name(store, k
 @pytest.mark.parametrize("expires_s", [0, -1, 7 * 24 * 3600 + 1])
 def test_a_link_lives_no_longer_than_stores_allow(s3, expires_s):
     with pytest.raises(ValueError, match="seconds"):
-        ObjectStore(s3.settings()).presign_get("outputs", "k", expires_s)
+        ObjectStore(s3.settings()).presign_read("outputs", "k", expires_s)
 
 
 async def test_a_bucket_is_made_once_and_lets_its_objects_expire(s3, store):

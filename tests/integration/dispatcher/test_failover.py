@@ -6,7 +6,9 @@ import time
 import pytest
 
 from common.contracts import JobFailed, JobGenerated
+from common.objects import NotFound, ObjectStore
 from dispatcher import metrics
+from dispatcher.running.outputs import Outputs
 from support.dispatcher import running_dispatcher
 
 FAILURES = ["500", "503", "429", "429_retry_after", "quota", "auth", "reset"]
@@ -131,6 +133,57 @@ async def test_the_first_to_accept_wins_even_if_it_hung(dispatcher, providers):
     providers.dial("fal", delay_ms=5_000)
     verdict = await dispatcher.run("seedance-2.0", "slow but first")
     assert isinstance(verdict, JobGenerated) and verdict.provider == "ark"
+
+
+async def test_a_late_acceptance_does_not_keep_a_job_open_whose_winner_then_fails(dispatcher, providers):
+    providers.dial("ark", "slow", slow_ms=1_300, render_ms=60_000)
+    providers.dial("fal", "accepted_then_failed", render_ms=1_500)
+    verdict = await dispatcher.verdict(
+        await dispatcher.take(dispatcher.event("seedance-2.0", "neither")), timeout_s=8
+    )
+    assert isinstance(verdict, JobFailed) and verdict.code == "generation_failed"
+    await dispatcher.settled(verdict.job_id)
+    assert dispatcher.attempts(verdict.job_id) == [
+        ("ark", "failed", "ambiguous"),
+        ("fal", "failed", "failed_generation"),
+    ]
+
+
+async def test_a_defect_of_ours_costs_one_attempt_and_not_the_job(dispatcher, providers, monkeypatch):
+    keep = Outputs.keep
+
+    async def stumble(self, run, attempt, produced):
+        if attempt.way.provider == "openai":
+            raise ZeroDivisionError("a defect")
+        return await keep(self, run, attempt, produced)
+
+    monkeypatch.setattr(Outputs, "keep", stumble)
+    verdict = await dispatcher.run(prompt="stumbling")
+    assert isinstance(verdict, JobGenerated) and verdict.provider == "fal"
+
+
+async def test_an_object_store_that_answers_oddly_is_tried_again(dispatcher, providers, monkeypatch):
+    put, calls = ObjectStore.put, []
+
+    async def odd(self, *arguments, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            raise NotFound("no such bucket")
+        return await put(self, *arguments, **options)
+
+    monkeypatch.setattr(ObjectStore, "put", odd)
+    verdict = await dispatcher.run(prompt="bucket away")
+    assert isinstance(verdict, JobGenerated) and verdict.provider == "openai" and len(calls) == 2
+
+
+async def test_a_provider_that_accepts_and_never_finishes_is_left_alone(dispatcher, providers):
+    providers.dial("ark", render_ms=600_000)
+    verdicts = await asyncio.gather(
+        *(dispatcher.run("seedance-2.0", f"for ever {number}", deadline_s=1.5) for number in range(5))
+    )
+    assert {verdict.code for verdict in verdicts} == {"deadline_exceeded"}
+    verdict = await dispatcher.run("seedance-2.0", "elsewhere")
+    assert isinstance(verdict, JobGenerated) and verdict.provider == "fal"
 
 
 async def test_an_open_breaker_lets_only_probes_through_and_closes_when_one_succeeds(dispatcher, providers):

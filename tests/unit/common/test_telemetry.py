@@ -33,3 +33,14 @@ def test_an_unrecorded_job_carries_nothing(traces: Path) -> None:
     telemetry.begin_trace()
     with telemetry.span("first"):
         assert telemetry.current_traceparent() is None
+
+
+def test_the_text_of_an_error_stays_out_of_the_traces(traces: Path) -> None:
+    telemetry.setup("test", level="INFO", ratio=1.0, trace_file=traces, otlp_endpoint=None)
+    telemetry.begin_trace()
+    with pytest.raises(ValueError, match="canary"), telemetry.span("failing"):
+        raise ValueError("canary of a prompt")
+    telemetry.stop()
+    written = traces.read_text()
+    assert "canary" not in written
+    assert json.loads(written)["status"] == {"status_code": "ERROR", "description": "ValueError"}

@@ -15,12 +15,13 @@ def failing(kind: FailureClass, retry_after_s: float | None = None) -> Failure:
 
 
 def call(breaker: Breaker, now: float, failure: Failure | None = None) -> bool:
-    """One call at that moment; whether it was admitted."""
+    """One synchronous call at that moment; whether it was admitted."""
     admission = breaker.admit(now)
     if admission is None:
         return False
     if failure is None:
-        breaker.succeeded(admission, now)
+        breaker.taken(admission, now)
+        breaker.delivered(admission)
     else:
         breaker.failed(admission, failure, now)
     return True
@@ -65,7 +66,7 @@ def test_half_open_admits_one_probe_at_a_time():
     assert breaker.admit(30.9) is None
     second = breaker.admit(31.0)
     assert second is not None
-    breaker.succeeded(second, 31.5)
+    breaker.taken(second, 31.5)
     assert breaker.state(31.5) is State.CLOSED and call(breaker, 31.5) and call(breaker, 31.5)
 
 
@@ -81,7 +82,7 @@ def test_a_probe_whose_outcome_got_lost_does_not_keep_the_route_closed_for_ever(
     breaker = opened()
     slow = breaker.admit(15.0)
     assert slow is not None and breaker.admit(74.0) is None and breaker.admit(75.1) is not None
-    breaker.succeeded(slow, 80.0)  # late, but it proves as much
+    breaker.taken(slow, 80.0)  # late, but it proves as much
     assert breaker.state(80.0) is State.CLOSED
 
 
@@ -91,7 +92,7 @@ def test_calls_from_before_it_opened_change_nothing_when_they_end():
     assert early is not None
     for _ in range(5):
         call(breaker, 1.0, DOWN)
-    breaker.succeeded(early, 2.0)
+    breaker.taken(early, 2.0)
     assert breaker.state(2.0) is State.OPEN
     breaker.failed(early, DOWN, 14.0)
     assert breaker.state(16.1) is State.HALF_OPEN
@@ -134,6 +135,71 @@ def test_a_wish_for_peace_is_bounded():
     breaker = Breaker(Limits(max_retry_after_s=120))
     call(breaker, 0.0, failing(FailureClass.RATE_LIMITED, 86_400))
     assert not call(breaker, 119.9) and call(breaker, 120.0)
+
+
+def order(breaker: Breaker, now: float, failure: Failure | None = None) -> bool:
+    """One asynchronous order, taken at that moment, and how it ended; whether it was admitted."""
+    admission = breaker.admit(now)
+    if admission is None:
+        return False
+    breaker.taken(admission, now)
+    if failure is None:
+        breaker.delivered(admission)
+    else:
+        breaker.failed(admission, failure, now, taken=True)
+    return True
+
+
+def test_a_provider_that_was_well_and_takes_no_order_any_more_is_left_alone_after_ten():
+    breaker = Breaker(Limits())
+    for _ in range(1_000):
+        call(breaker, 0.0)
+    for _ in range(9):
+        call(breaker, 1.0, DOWN)
+    assert breaker.state(1.0) is State.CLOSED
+    call(breaker, 1.0, DOWN)
+    assert breaker.state(1.0) is State.OPEN
+
+
+def test_a_provider_that_takes_every_order_and_delivers_none_is_left_alone():
+    breaker = Breaker(Limits())
+    for number in range(5):
+        assert order(breaker, 600.0 * number, failing(FailureClass.UNAVAILABLE))
+    assert breaker.state(2_400.0) is State.OPEN
+
+
+def test_a_provider_all_of_whose_generations_fail_is_left_alone():
+    breaker = Breaker(Limits())
+    for number in range(20):
+        assert order(breaker, 60.0 * number, failing(FailureClass.FAILED_GENERATION))
+    assert breaker.state(1_140.0) is State.OPEN
+
+
+def test_one_delivery_makes_up_for_those_that_came_to_nothing():
+    breaker = Breaker(Limits())
+    for number in range(40):
+        assert order(breaker, 60.0 * number, None if number % 5 == 4 else failing(FailureClass.UNAVAILABLE))
+    assert breaker.state(2_400.0) is State.CLOSED
+
+
+def test_who_did_not_deliver_has_to_deliver_a_probe():
+    breaker = Breaker(Limits())
+    for _ in range(5):
+        order(breaker, 0.0, failing(FailureClass.UNAVAILABLE))
+    probe = breaker.admit(15.0)
+    assert probe is not None
+    breaker.taken(probe, 15.1)
+    assert breaker.state(15.1) is State.HALF_OPEN and breaker.admit(15.1) is None
+    breaker.delivered(probe)
+    assert breaker.state(15.2) is State.CLOSED
+
+
+def test_a_probe_whose_request_was_bad_leaves_its_place_to_another():
+    breaker = Breaker(Limits())
+    for _ in range(5):
+        order(breaker, 0.0, failing(FailureClass.UNAVAILABLE))
+    call(breaker, 15.0, failing(FailureClass.INVALID_REQUEST))
+    assert breaker.state(15.0) is State.HALF_OPEN and breaker.admit(15.0) is not None
 
 
 @given(

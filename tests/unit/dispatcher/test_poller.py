@@ -13,6 +13,7 @@ from dispatcher.domain.jobs import Link, Pending, Produced
 from dispatcher.running.poller import Poller
 from dispatcher.upstreams.protocol import CannotAsk
 
+FOR_EVER = float("inf")
 MADE = Produced((Link("https://media.example/a.mp4"),))
 
 
@@ -34,7 +35,7 @@ async def hang() -> Pending:
 
 
 async def test_a_provider_whose_answers_hang_delays_nobody_else(poller):
-    hung = [poller.watch(hang, every(10), provider="hanging") for _ in range(100)]
+    hung = [poller.watch(hang, every(10), provider="hanging", until=FOR_EVER) for _ in range(100)]
     await asyncio.sleep(0.05)
     asked: list[float] = []
 
@@ -43,7 +44,7 @@ async def test_a_provider_whose_answers_hang_delays_nobody_else(poller):
         return MADE if len(asked) == 10 else Pending()
 
     async with asyncio.timeout(2):
-        assert await poller.watch(ask, every(20), provider="healthy") == MADE
+        assert await poller.watch(ask, every(20), provider="healthy", until=FOR_EVER) == MADE
     assert max(later - sooner for sooner, later in itertools.pairwise(asked)) < 0.3
     for one in hung:
         one.cancel()
@@ -61,7 +62,7 @@ async def test_no_provider_is_asked_more_questions_at_a_time_than_it_has_workers
         return MADE
 
     async with asyncio.timeout(5):
-        await asyncio.gather(*(poller.watch(ask, every(10), provider="one") for _ in range(40)))
+        await asyncio.gather(*(poller.watch(ask, every(10), provider="one", until=FOR_EVER) for _ in range(40)))
     assert most == 4
 
 
@@ -97,9 +98,9 @@ async def test_a_provider_that_would_not_answer_now_is_not_lost(poller):
         raise CannotAsk("timeout")
 
     async with asyncio.timeout(3):
-        assert await poller.watch(throttled, every(50), provider="busy") == MADE
+        assert await poller.watch(throttled, every(50), provider="busy", until=FOR_EVER) == MADE
         with pytest.raises(UpstreamFailed, match="lost_contact"):
-            await poller.watch(silent, every(50), provider="gone")
+            await poller.watch(silent, every(50), provider="gone", until=FOR_EVER)
 
 
 async def test_an_adapters_defect_costs_one_generation_and_no_worker(poller):
@@ -111,6 +112,6 @@ async def test_an_adapters_defect_costs_one_generation_and_no_worker(poller):
 
     for _ in range(10):
         with pytest.raises(UpstreamFailed, match="adapter_defect"):
-            await poller.watch(stumble, every(10), provider="one")
+            await poller.watch(stumble, every(10), provider="one", until=FOR_EVER)
     async with asyncio.timeout(2):
-        assert await poller.watch(ask, every(10), provider="one") == MADE
+        assert await poller.watch(ask, every(10), provider="one", until=FOR_EVER) == MADE

@@ -81,7 +81,7 @@ def test_an_open_breaker_is_passed_over_and_probed_after_its_cool_down():
     probe = routes.choose(a_job(), ())
     assert probe is not None and probe.way.provider == "openai"
     assert chosen(routes, a_job()) == "fal"
-    probe.permit.succeeded()
+    probe.permit.delivered()
     assert chosen(routes, a_job()) == "openai"
 
 

@@ -53,6 +53,20 @@ async def test_the_first_answer_counts_and_no_other(choices):
     assert run.claim(first)
 
 
+async def test_no_answer_counts_whose_outputs_would_bear_the_numbers_of_those_there_are(choices):
+    run = a_run(choices[1], outputs=6)
+    hung = run.begin(choices[1])
+    run.made = [Made("openai", GeneratedOutput(index=place, url="https://x")) for place in range(4)]
+    assert not run.claim(hung)
+
+
+async def test_a_hung_submits_late_end_does_not_hide_why_the_job_failed(choices):
+    run = a_run(choices[0])
+    run.note(Failure(FailureClass.FAILED_GENERATION, "x"))
+    run.note(Failure(FailureClass.AMBIGUOUS, "late"))
+    assert run.last_failure is not None and run.last_failure.kind is FailureClass.FAILED_GENERATION
+
+
 async def test_no_answer_counts_after_the_verdict(choices):
     run = a_run(choices[0])
     attempt = run.begin(choices[0])

@@ -19,7 +19,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client import Counter as _Counter
 from prometheus_client import Gauge as _Gauge
@@ -181,11 +181,22 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int)
     context = trace.set_span_in_context(
         NonRecordingSpan(SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(1)))
     )
-    with _tracer.start_as_current_span(name, context=context, kind=kind, attributes=attributes) as current:
+    with _tracer.start_as_current_span(
+        name,
+        context=context,
+        kind=kind,
+        attributes=attributes,
+        # Both would write down the error's text, which may quote a prompt.
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
         mine = current.get_span_context()
         token = _traceparent.set(f"00-{mine.trace_id:032x}-{mine.span_id:016x}-01" if mine.is_valid else parent)
         try:
             yield
+        except Exception as error:
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
         finally:
             _traceparent.reset(token)
 

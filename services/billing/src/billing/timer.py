@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from common import telemetry
 from common.messaging import CannotReach
+from common.messaging.unforeseen import told
 
 log = telemetry.logger(__name__)
 
@@ -18,5 +19,5 @@ async def repeat(name: str, every_s: float, run: Callable[[], Awaitable[object]]
             await run()
         except CannotReach as error:
             log.warning("timer_cannot_reach", timer=name, reason=str(error))
-        except Exception:
-            log.exception("timer_failed", timer=name)
+        except Exception as error:  # noqa: BLE001 - a timer must go on
+            log.error("timer_failed", timer=name, **told(error))  # noqa: TRY400 - told says what may be shown

@@ -39,6 +39,7 @@ class DispatcherSettings(ServiceSettings, ObjectStoreSettings):
     max_running_jobs: Annotated[int, Field(ge=1, le=200_000)] = 20_000
     """More are left in the queue."""
     poll_workers: Annotated[int, Field(ge=1, le=1_000)] = 64
+    """Questions open at one provider at a time."""
     lost_contact_s: Annotated[float, Field(gt=0)] = 60
     """An accepted order whose provider gives no usable answer for this long is given up."""
 

@@ -6,6 +6,7 @@ import random
 from common import telemetry
 from common.contracts import JobOverdue
 from common.messaging import Bus, CannotReach
+from common.messaging.unforeseen import told
 from gateway.jobs.repository import OverdueRows
 
 _BATCH = 100
@@ -58,5 +59,5 @@ class Sweeper:
                 await self.sweep()
             except CannotReach as error:
                 log.debug("sweep_skipped", reason=str(error))
-            except Exception:
-                log.exception("sweep_failed")
+            except Exception as error:  # noqa: BLE001 - the next sweep may do better than none
+                log.error("sweep_failed", **told(error))  # noqa: TRY400 - told says what may be shown

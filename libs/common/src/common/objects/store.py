@@ -223,23 +223,27 @@ class ObjectStore:
         """At most ``limit`` objects under a prefix, in order of key."""
         return await self._control.list_prefix(bucket, prefix, limit)
 
-    def presign_get(
+    def presign_read(
         self,
         bucket: str,
         key: str,
         expires_s: int,
         *,
+        method: Literal["GET", "HEAD"] = "GET",
         filename: str | None = None,
         media_type: str | None = None,
         disposition: Literal["inline", "attachment"] = "inline",
     ) -> str:
-        """A URL that reads one object for so many seconds (7 days at most), under our headers if they are given."""
+        """A URL that reads one object for so many seconds (7 days at most), under our headers if they are given.
+
+        It is signed for one method: a GET link answers a HEAD with 403.
+        """
         query: dict[str, str] = {}
         if filename is not None or disposition == "attachment":
             query["response-content-disposition"] = content_disposition(disposition, filename)
         if media_type is not None:
             query["response-content-type"] = media_type
-        return self._signer.presign("GET", self._signer.url(bucket, key, query), expires_s)
+        return self._signer.presign(method, self._signer.url(bucket, key, query), expires_s)
 
 
 async def digest_of(body: bytes) -> str:

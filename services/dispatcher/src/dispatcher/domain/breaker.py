@@ -2,6 +2,9 @@
 
 Closed: calls pass, failures are counted over a rolling window. Open: nothing passes until the cool-down is over.
 Half-open: one probe at a time; its success closes the breaker, its failure opens it again.
+
+An asynchronous provider can take every order and deliver none. So two things are watched: how it takes orders (known
+at once) and how it delivers them (known minutes later). What opened the breaker is what a probe has to do well.
 """
 
 from collections import deque
@@ -34,6 +37,16 @@ class Limits:
     max_retry_after_s: float = 120
     probe_timeout_s: float = 60
 
+    @property
+    def not_taken_in_a_row(self) -> float:
+        """So many orders not taken in a row open it, however well the window was before."""
+        return 2 * self.min_failures
+
+    @property
+    def undelivered_in_a_row(self) -> float:
+        """So many accepted orders that came to nothing; fewer, as each has cost a job a good part of its time."""
+        return self.min_failures
+
 
 @dataclass(slots=True)
 class _Second:
@@ -61,6 +74,9 @@ class Breaker:
         self._probe: Admission | None = None
         self._probe_since = 0.0
         self._number = 0
+        self._not_taken = 0.0
+        self._undelivered = 0.0
+        self._must_deliver = False
 
     def state(self, now: float) -> State:
         """What it would let through now."""
@@ -90,28 +106,44 @@ class Breaker:
         if self._probe == admission:
             self._probe = None
 
-    def succeeded(self, admission: Admission, now: float) -> None:
-        """The provider took the call; a probe's success closes the breaker."""
+    def taken(self, admission: Admission, now: float) -> None:
+        """The provider took the order; a probe that does closes the breaker, unless deliveries had opened it."""
+        self._not_taken = 0
         if self._open_until is None:
             self._second(now).well += 1
-        elif admission.probe:
+        elif admission.probe and not self._must_deliver:
             # Also one that took longer than the probe time-out: it proves as much.
             self._close()
 
-    def failed(self, admission: Admission, failure: Failure, now: float) -> bool:
-        """The call failed; True when this failure opened the breaker."""
+    def delivered(self, admission: Admission) -> None:
+        """What the provider took it has also delivered; a probe that does closes the breaker."""
+        self._undelivered = 0
+        if self._open_until is not None and admission.probe:
+            self._close()
+
+    def failed(self, admission: Admission, failure: Failure, now: float, *, taken: bool = False) -> bool:
+        """The call failed, or with ``taken`` what came of it; True when this failure opened the breaker."""
         kind = failure.kind
         if kind.route_is_well:
-            self.succeeded(admission, now)
+            if taken:
+                self.delivered(admission)
+            else:
+                self.taken(admission, now)
+                self.release(admission)
             return False
         if self._open_until is not None:
             if self._probe != admission:
                 return False  # a call from before it opened: already judged
-            self._probe = None
             self._open(self._cool_down_s(failure), now)
             return True
-        self._second(now).failed += SOFT_WEIGHT if kind is FailureClass.FAILED_GENERATION else 1
+        weight = SOFT_WEIGHT if kind is FailureClass.FAILED_GENERATION else 1
+        self._second(now).failed += weight
+        if taken:
+            self._undelivered += weight
+        else:
+            self._not_taken += weight
         if kind in (FailureClass.AUTH, FailureClass.QUOTA) or self._is_failing(now):
+            self._must_deliver = self._undelivered >= self._limits.undelivered_in_a_row
             self._open(self._cool_down_s(failure), now)
             return True
         if failure.retry_after_s:
@@ -126,15 +158,25 @@ class Breaker:
     def _open(self, cool_down_s: float, now: float) -> None:
         self._open_until = now + cool_down_s
         self._probe = None
-        self._seconds.clear()
+        self._forget_all()
 
     def _close(self) -> None:
         self._open_until = None
         self._resting_until = 0.0
         self._probe = None
+        self._must_deliver = False
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._seconds.clear()
+        self._not_taken = self._undelivered = 0
 
     def _is_failing(self, now: float) -> bool:
+        if (
+            self._not_taken >= self._limits.not_taken_in_a_row
+            or self._undelivered >= self._limits.undelivered_in_a_row
+        ):
+            return True
         self._forget(now)
         failed = sum(second.failed for second in self._seconds)
         total = failed + sum(second.well for second in self._seconds)

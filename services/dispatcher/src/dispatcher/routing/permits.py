@@ -9,36 +9,49 @@ _LEVELS = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 
 
 class Permit:
-    """One call's leave. The breaker hears at most one success and at most one failure of it.
+    """One call's leave. The breaker hears at most once that the order was taken, and at most once how it ended.
 
-    An accepted order that fails later is first a success, then a failure; a submit that hangs is a failure, and
-    what comes of it afterwards is not news.
+    A submit that hangs has ended as a failure; what comes of it afterwards is not news.
     """
 
     def __init__(self, breaker: Breaker, admission: Admission, clock: Callable[[], float]) -> None:
         self._breaker = breaker
         self._admission = admission
         self._clock = clock
-        self._succeeded = False
-        self._failed = False
+        self._taken = False
+        self._ended = False
 
-    def succeeded(self) -> None:
-        """The provider took the call."""
-        if not self._succeeded and not self._failed:
-            self._succeeded = True
-            self._breaker.succeeded(self._admission, self._clock())
+    @classmethod
+    def of_taken(cls, breaker: Breaker, clock: Callable[[], float]) -> "Permit":
+        """For an order that another process placed: only what comes of it is news, and it is nobody's probe."""
+        permit = cls(breaker, Admission(probe=False, number=0), clock)
+        permit._taken = True
+        return permit
+
+    def taken(self) -> None:
+        """The provider took the order; its result is still to come."""
+        if not self._taken and not self._ended:
+            self._taken = True
+            self._breaker.taken(self._admission, self._clock())
+
+    def delivered(self) -> None:
+        """The provider delivered."""
+        if not self._ended:
+            self.taken()
+            self._ended = True
+            self._breaker.delivered(self._admission)
 
     def failed(self, failure: Failure) -> bool:
-        """The call failed; True when this opened the breaker."""
-        if self._failed:
+        """The call failed, or what was taken came to nothing; True when this opened the breaker."""
+        if self._ended:
             return False
-        self._failed = True
-        return self._breaker.failed(self._admission, failure, self._clock())
+        self._ended = True
+        return self._breaker.failed(self._admission, failure, self._clock(), taken=self._taken)
 
     def release(self) -> None:
-        """The call is not made."""
-        if not self._succeeded and not self._failed:
-            self._failed = True
+        """The call is not made, or nobody waits for its result any more."""
+        if not self._ended:
+            self._ended = True
             self._breaker.release(self._admission)
 
 

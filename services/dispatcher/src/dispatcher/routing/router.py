@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common import telemetry
 from common.catalogue import Catalogue, Model, Route
 from dispatcher import metrics
-from dispatcher.domain.breaker import Admission, Breaker, Limits
+from dispatcher.domain.breaker import Breaker, Limits
 from dispatcher.domain.failures import Failure
 from dispatcher.domain.jobs import Job
 from dispatcher.routing.permits import Permit, level
@@ -107,8 +107,7 @@ class Router:
         way = self.way(job, provider)
         if way is None:
             return None
-        permit = Permit(self.breaker(provider, way.model.id), Admission(probe=False, number=0), self._clock)
-        return Choice(way, permit)
+        return Choice(way, Permit.of_taken(self.breaker(provider, way.model.id), self._clock))
 
     def breaker(self, provider: str, model: str) -> Breaker:
         """The breaker of one route; bounded by the catalogue's routes."""

@@ -27,6 +27,8 @@ from dispatcher.upstreams.protocol import AsynchronousUpstream
 log = telemetry.logger(__name__)
 
 _CANCEL_S = 10.0
+_LATE = Failure(FailureClass.AMBIGUOUS, "late")
+_NEVER_FINISHED = Failure(FailureClass.UNAVAILABLE, "never_finished")
 
 
 class Attempts:
@@ -40,19 +42,27 @@ class Attempts:
 
     def submit(self, run: Run, attempt: Attempt, order: Order) -> None:
         """Make the call of an attempt whose row is committed."""
-        self._spawn(self._submit(run, attempt, order))
+        self._spawn(run, attempt, self._submit(run, attempt, order))
 
     def resume(self, run: Run, attempt: Attempt, reference: dict[str, str], accepted_at: datetime) -> None:
         """Go on asking about an order that an earlier owner had accepted."""
         attempt.reference = reference
-        attempt.choice.permit.succeeded()
         if run.claim(attempt):
             age_s = max(0.0, (clock.now() - accepted_at).total_seconds())
-            self._spawn(self._await_result(run, attempt, reference, age_s=age_s, wish_s=None))
+            self._spawn(run, attempt, self._await_result(run, attempt, reference, age_s=age_s, wish_s=None))
+        else:
+            self._spawn(run, attempt, self._too_late(run, attempt, reference))
 
     def adopt(self, run: Run, attempt: Attempt) -> None:
         """Find out what became of a submit whose process died before it could say."""
-        self._spawn(self._adopt(run, attempt))
+        self._spawn(run, attempt, self._adopt(run, attempt))
+
+    def overdue(self, run: Run) -> None:
+        """The deadline struck: a route that had most of the job's time and did not deliver has failed."""
+        now = time.perf_counter()
+        for attempt in run.open.values():
+            if attempt.polled is not None and now - attempt.started >= (now - run.began) / 2:
+                attempt.choice.failed(_NEVER_FINISHED)
 
     def abandon(self, run: Run) -> None:
         """The run is settled: stop asking, and have accepted orders cancelled. Open submits end by themselves."""
@@ -60,7 +70,7 @@ class Attempts:
             if attempt.polled is not None:
                 attempt.polled.cancel()
                 if attempt.reference is not None:
-                    self._spawn(self._discard(run, attempt, attempt.reference, "settled"))
+                    self._spawn(run, attempt, self._discard(run, attempt, attempt.reference, "settled"))
 
     def leave(self, run: Run) -> None:
         """Another process goes on with this run: stop asking and touch nothing."""
@@ -95,14 +105,13 @@ class Attempts:
         finally:
             hang.stop()
         reach("D3")
-        attempt.choice.permit.succeeded()
         if isinstance(answer, Accepted):
+            attempt.choice.permit.taken()
             await self._accepted(run, attempt, answer)
         elif run.claim(attempt):
             await self._keep(run, attempt, answer)
         else:
-            metrics.orphans.inc(attempt.way.provider, "late")
-            record(run, attempt, "late")
+            await self._too_late(run, attempt, None)
 
     async def _adopt(self, run: Run, attempt: Attempt) -> None:
         made: tuple[Made, ...] | None = None
@@ -123,7 +132,7 @@ class Attempts:
     async def _accepted(self, run: Run, attempt: Attempt, accepted: Accepted) -> None:
         reference = dict(accepted.reference)
         if not run.claim(attempt):
-            await self._discard(run, attempt, reference, "late")
+            await self._too_late(run, attempt, reference)
             return
         attempt.reference = reference
         acceptance = Acceptance(run.job.job_id, run.generation, attempt.number, accepted.upstream_id, reference)
@@ -171,7 +180,18 @@ class Attempts:
             attempt.polled = None
         await self._keep(run, attempt, produced)
 
+    async def _too_late(self, run: Run, attempt: Attempt, reference: dict[str, str] | None) -> None:
+        """Another attempt's answer counts. Should that one come to nothing, the run must not wait for this one."""
+        run.tell(Failed(attempt, _LATE, time.perf_counter()))
+        if reference is not None:
+            await self._discard(run, attempt, reference, "late")
+            return
+        attempt.choice.permit.delivered()
+        metrics.orphans.inc(attempt.way.provider, "late")
+        record(run, attempt, "late")
+
     async def _keep(self, run: Run, attempt: Attempt, produced: Produced) -> None:
+        attempt.choice.permit.delivered()
         try:
             made = await self._outputs.keep(run, attempt, produced)
         except CannotReach:
@@ -181,6 +201,7 @@ class Attempts:
 
     async def _discard(self, run: Run, attempt: Attempt, reference: dict[str, str], reason: str) -> None:
         """Nobody wants this order any more: cancel it, or count it."""
+        attempt.choice.permit.release()
         upstream = attempt.way.upstream
         cancelled = False
         if isinstance(upstream, AsynchronousUpstream):
@@ -192,10 +213,20 @@ class Attempts:
             metrics.orphans.inc(attempt.way.provider, reason)
         record(run, attempt, reason, code="cancelled" if cancelled else "orphan")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="attempt")
+    def _spawn(self, run: Run, attempt: Attempt, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_netted(run, attempt, work), name="attempt")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _netted(run: Run, attempt: Attempt, work: Coroutine[Any, Any, None]) -> None:
+    """A defect costs one attempt: a run whose attempt ended without a word would wait until its deadline."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        kind = type(error).__name__  # no more of it: its text may quote the request
+        log.error("attempt_defect", provider=attempt.way.provider, error=kind)  # noqa: TRY400
+        run.tell(Failed(attempt, Failure(FailureClass.FAILED_GENERATION, "defect"), time.perf_counter()))
 
 
 def record(run: Run, attempt: Attempt, outcome: str, code: str | None = None) -> None:

@@ -5,7 +5,7 @@ import asyncio
 from common import telemetry
 from common.contracts import GeneratedOutput
 from common.messaging import CannotReach
-from common.objects import NotFound, ObjectStore, Refused, TooLarge, digest_of, output_key, output_prefix
+from common.objects import NotFound, ObjectError, ObjectStore, TooLarge, digest_of, output_key, output_prefix
 from dispatcher.domain.jobs import Inline, Link, Produced
 from dispatcher.running.insisting import insist
 from dispatcher.running.runs import Attempt, Made, Run
@@ -59,9 +59,10 @@ class Outputs:
         async def put() -> bool:
             try:
                 return await self._store.put(self._store.outputs, key, one.body, one.media_type, sha256=digest)
-            except Refused as error:
-                # Our own credentials or clock: the operator can mend it before the deadline.
-                log.error("object_store_refuses", job_id=run.job.job_id.hex)  # noqa: TRY400 - no news in its trace
+            except ObjectError as error:
+                # Our own credentials, clock or bucket: the operator can mend it before the deadline.
+                kind = type(error).__name__
+                log.error("object_store_refuses", job_id=run.job.job_id.hex, error=kind)  # noqa: TRY400 - no news
                 raise CannotReach("object store refuses") from error
 
         await insist("output", put, run.deadline)

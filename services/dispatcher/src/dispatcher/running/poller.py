@@ -83,8 +83,8 @@ class Poller:
         ask: Ask,
         plan: Plan,
         *,
-        provider: str = "",
-        until: float = float("inf"),
+        provider: str,
+        until: float,
         age_s: float = 0,
         wish_s: float | None = None,
     ) -> "asyncio.Future[Produced]":

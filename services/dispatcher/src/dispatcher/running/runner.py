@@ -121,7 +121,10 @@ class Runner:
                 while verdict is None:
                     verdict = await self._decide(run, await run.events.get())
                 return verdict
-        except (TimeoutError, CannotReach):
+        except TimeoutError:
+            self._attempts.overdue(run)
+            return self._over(run, "deadline_exceeded"), None
+        except CannotReach:
             return self._over(run, "deadline_exceeded"), None
         except Unreadable as error:
             kind = str(error)
@@ -155,6 +158,8 @@ class Runner:
         return None
 
     async def _on_failure(self, run: Run, attempt: Attempt, failure: Failure, at: float) -> Verdict | None:
+        if attempt.number not in run.open:
+            return None
         run.close(attempt)
         run.note(failure)
         ending = Ending(attempt.number, failure.kind.value, failure.code)

@@ -38,7 +38,7 @@ class Made:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One order at one provider. ``started`` and ``failed_at`` are times of ``perf_counter``."""
+    """One order at one provider. ``started``, ``failed_at`` and a run's ``began`` are times of ``perf_counter``."""
 
     number: int
     choice: Choice
@@ -101,6 +101,7 @@ class Run:
     sealed: str | None
     deadline: float
     """In the loop's time."""
+    began: float = field(default_factory=time.perf_counter)
     attempts: int = 0
     made: list[Made] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
@@ -157,8 +158,13 @@ class Run:
         return attempt
 
     def claim(self, attempt: Attempt) -> bool:
-        """Whether this attempt's answer is the one that counts: the first one, and not after the verdict."""
+        """Whether this attempt's answer is the one that counts: the first one, and not after the verdict.
+
+        Nor after another attempt delivered a part: its outputs would bear the numbers of those.
+        """
         if self.settled or (self.winner is not None and self.winner is not attempt):
+            return False
+        if attempt.first_index != len(self.made):
             return False
         self.winner = attempt
         return True
@@ -171,7 +177,8 @@ class Run:
 
     def note(self, failure: Failure) -> None:
         """Remember why; a hung submit's late end says less than what came after it."""
-        self.last_failure = failure
+        if self.last_failure is None or failure.kind is not FailureClass.AMBIGUOUS:
+            self.last_failure = failure
         if failure.kind is FailureClass.FAILED_GENERATION:
             self.failed_generations += 1
 

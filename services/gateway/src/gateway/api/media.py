@@ -45,17 +45,21 @@ class Media:
             "content-disposition": _disposition(output.media_type),
             "referrer-policy": "no-referrer",
         }
-        return RedirectResponse(self.location(output), 302, headers=headers)
+        return RedirectResponse(self.location(output, request.method), 302, headers=headers)
 
-    def location(self, output: Output) -> str:
-        """Where the bytes can be read for the next minutes, never longer than the output lives; then `Gone`."""
+    def location(self, output: Output, method: str = "GET") -> str:
+        """Where the bytes can be read for the next minutes, never longer than the output lives; then `Gone`.
+
+        ``method`` is the one that was asked with: clients follow a redirect with the same, GET or HEAD.
+        """
         left_s = int((output.expires_at - clock.now()).total_seconds())
         if left_s < 1:  # no link lives shorter than a second
             raise Gone
-        return self._store.presign_get(
+        return self._store.presign_read(
             self._store.outputs,
             output.key,
             min(self._redirect_life_s, left_s),
+            method="HEAD" if method == "HEAD" else "GET",
             media_type=output.media_type,
             disposition="inline" if _disposition(output.media_type) == "inline" else "attachment",
         )

@@ -88,7 +88,7 @@ class OpenAIVideos:
             raise NotReady
         if job.has_expired(clock.now()):
             raise Gone
-        location = self._media.location(job.outputs[0])
+        location = self._media.location(job.outputs[0], request.method)
         return RedirectResponse(location, 302, headers={"cache-control": "private, no-store"})
 
     async def _own_video(self, request: Request) -> Job:
