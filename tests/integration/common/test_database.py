@@ -53,6 +53,24 @@ async def test_statements_cut_off_are_cannot_reach_and_the_next_ones_work(
     assert [one[0]["n"] for one in await numbers(database)] == [0, 1, 2]
 
 
+async def test_a_plan_made_while_a_table_is_small_is_right_for_a_large_one(database: Database) -> None:
+    batch = """
+        explain select state from json_to_recordset(%(items)s::json) as given (job_id uuid)
+        join reservations using (job_id)
+    """
+    plan = "\n".join(row["QUERY PLAN"] for row in await database.fetch(batch, {"items": "[]"}))
+    assert "Index Scan using reservations_pkey" in plan
+    assert "Seq Scan on" not in plan
+
+
+async def test_a_statement_over_whole_tables_is_planned_freely_and_the_next_one_is_not(database: Database) -> None:
+    ask = "select current_setting('enable_hashjoin') as joins, current_setting('plan_cache_mode') as plans"
+    assert await database.survey(ask, limit_s=5) == [{"joins": "on", "plans": "force_custom_plan"}]
+    assert await numbers(database)
+    kept = [await database.fetch(ask) for _ in range(2 * POOL)]
+    assert kept == [[{"joins": "off", "plans": "force_generic_plan"}]] * (2 * POOL)
+
+
 async def test_one_failure_is_enough_to_renew_every_connection_that_died_with_it(
     postgres: Postgres, database: Database
 ) -> None:

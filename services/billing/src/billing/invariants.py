@@ -85,7 +85,7 @@ violations = telemetry.gauge("invariant_violations", "Rows that break an invaria
 async def count_violations(database: Database, since: datetime = EVER) -> dict[str, int]:
     """Violations by invariant, over everything or over what has changed since a moment."""
     return {
-        name: (await database.fetch(query, {"since": since}, limit_s=_CHECK_S))[0]["count"]
+        name: (await database.survey(query, {"since": since}, limit_s=_CHECK_S))[0]["count"]
         for name, query in INVARIANTS.items()
     }
 

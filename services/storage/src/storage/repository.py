@@ -71,7 +71,7 @@ class Assets:
 
     async def overdue(self, seconds: float) -> int:
         """How many objects outlive their time by more than ``seconds`` (invariant E4)."""
-        rows = await self._database.fetch(
+        rows = await self._database.survey(
             """
             select count(*) as n from assets
             where state = 'stored' and deleted_at is null and expires_at < now() - make_interval(secs => %(s)s)

@@ -64,5 +64,5 @@ class Results:
 
     async def violations(self, slack_s: float) -> dict[str, int]:
         """How many rows break each invariant."""
-        (row,) = await self._database.fetch(_INVARIANTS, {"slack_s": slack_s}, limit_s=_CHECK_S)
+        (row,) = await self._database.survey(_INVARIANTS, {"slack_s": slack_s}, limit_s=_CHECK_S)
         return dict(row)
