@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from billing.domain.postings import Credit
+from billing.domain.quotes import Quotes
 from billing.domain.reservation import Reservation
 from billing.handlers.control import Control
 from billing.handlers.hold import HoldPrice
@@ -15,6 +17,7 @@ from billing.handlers.settle import Settle
 from billing.invariants import count_violations
 from billing.repository.accounts import Accounts
 from billing.repository.holds import Holds
+from billing.repository.price_changes import PriceChanges
 from billing.repository.prices import Prices
 from billing.repository.reservations import Reservations
 from billing.repository.settlements import Settlements
@@ -33,6 +36,7 @@ from support.postgres import FreshDatabase
 
 PRICE = 7_000
 SKU = "picture"
+QUOTES = Quotes("secret-of-the-tests")
 
 
 def a_job(
@@ -45,6 +49,7 @@ def a_job(
     deadline_ms: int = 60_000,
     accept_in_s: float = 30,
     livemode: bool = True,
+    **other: Any,
 ) -> JobSubmitted:
     """A submitted job; its price is ``quantity`` times PRICE."""
     return JobSubmitted(
@@ -65,6 +70,7 @@ def a_job(
         synchronous=True,
         livemode=livemode,
         replica="gateway.test",
+        **other,
     )
 
 
@@ -116,6 +122,7 @@ class Replica:
     reservations: Reservations
     accounts: Accounts
     prices: Prices
+    price_changes: PriceChanges
 
     @classmethod
     def on(cls, database: Database, expire_after_deadline_s: float) -> "Replica":
@@ -126,7 +133,7 @@ class Replica:
         holds = Holds(database, expire_after_deadline_s)
         return cls(
             database,
-            HoldPrice(holds),
+            HoldPrice(holds, QUOTES),
             holds,
             settle,
             settlements,
@@ -134,6 +141,7 @@ class Replica:
             reservations,
             Accounts(database),
             Prices(database),
+            PriceChanges(database),
         )
 
     async def account(self, *, microusd: int = 0, subscription: int = 0, granted: int = 0) -> UUID:

@@ -158,26 +158,9 @@ async def test_a_job_without_a_price_is_refused(ledger: Ledger) -> None:
     assert answer.error.code == "price_unavailable"
 
 
-async def test_the_price_is_the_one_in_force_at_the_hold(ledger: Ledger) -> None:
-    account = await ledger.account(microusd=10 * PRICE)
-    before = a_job(account)
-    held = await ledger.hold(before)
-    await ledger.database.execute(
-        "insert into prices (sku, unit_price_microusd, effective_at) values"
-        " (%(sku)s, %(now_price)s, %(now)s), (%(sku)s, 1, %(later)s)",
-        {"sku": SKU, "now_price": 2 * PRICE, "now": now(), "later": now() + timedelta(days=1)},
-    )
-    after = await ledger.hold(a_job(account))
-    assert isinstance(held, JobReserved)
-    assert isinstance(after, JobReserved)
-    assert (held.price_microusd, after.price_microusd) == (PRICE, 2 * PRICE)
-    assert held.price_version != after.price_version
-    assert await ledger.hold(before) == held
-
-
 async def test_seeding_again_changes_no_price(ledger: Ledger) -> None:
     assert await ledger.prices.seed({SKU: 99, "another": 5}) == 1
-    assert {row["sku"]: row["unit_price_microusd"] for row in await ledger.prices.in_force()} == {
+    assert {row["sku"]: row["unit_price_microusd"] for row in await ledger.prices.paid_by()} == {
         SKU: PRICE,
         "another": 5,
     }

@@ -7,8 +7,9 @@ import pytest
 from fastapi import FastAPI
 
 from billing.routes import internal_api
+from common.clock import now
 from common.ids import new_id
-from support.ledger import PRICE, SKU, Ledger, a_job, stored
+from support.ledger import PRICE, QUOTES, SKU, Ledger, a_job, stored
 
 TOKEN = "the-services-token"
 
@@ -16,7 +17,7 @@ TOKEN = "the-services-token"
 @pytest.fixture
 async def api(ledger: Ledger) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
-    app.include_router(internal_api(ledger.accounts, ledger.prices, TOKEN))
+    app.include_router(internal_api(ledger.accounts, ledger.prices, ledger.price_changes, QUOTES, TOKEN))
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app),
         base_url="http://billing",
@@ -53,11 +54,12 @@ async def test_an_unknown_account_has_nothing(api: httpx2.AsyncClient) -> None:
 
 async def test_a_quote_is_what_a_hold_takes(api: httpx2.AsyncClient, ledger: Ledger) -> None:
     account = await ledger.account(microusd=10 * PRICE)
-    quote = (await api.post("/internal/quote", json={"sku": SKU, "quantity": 3})).json()
+    who = {"account_id": str(account), "account_opened_at": now().isoformat()}
+    quote = (await api.post("/internal/quote", json={"sku": SKU, "quantity": 3, **who})).json()
     held = await ledger.hold(a_job(account, quantity=3))
     assert (quote["amount_microusd"], quote["price_version"]) == (held.price_microusd, held.price_version)
-    assert (await api.post("/internal/quote", json={"sku": "unheard-of", "quantity": 1})).status_code == 404
-    assert (await api.post("/internal/quote", json={"sku": SKU, "quantity": 0})).status_code == 422
+    assert (await api.post("/internal/quote", json={"sku": "unheard-of", "quantity": 1, **who})).status_code == 404
+    assert (await api.post("/internal/quote", json={"sku": SKU, "quantity": 0, **who})).status_code == 422
 
 
 async def test_prices_are_listed(api: httpx2.AsyncClient) -> None:

@@ -11,12 +11,14 @@ from fastapi.responses import JSONResponse
 from psycopg import ProgrammingError
 
 from billing.consumers import consumers
+from billing.domain.quotes import Quotes
 from billing.handlers.control import Control
 from billing.handlers.hold import HoldPrice
 from billing.handlers.settle import Settle
 from billing.invariants import watch
 from billing.repository.accounts import Accounts
 from billing.repository.holds import Holds
+from billing.repository.price_changes import PriceChanges
 from billing.repository.prices import Prices
 from billing.repository.reservations import Reservations
 from billing.repository.settlements import Settlements
@@ -45,8 +47,10 @@ def create_app(settings: BillingSettings) -> FastAPI:
     reservations = Reservations(database)
     settle = Settle(Settlements(database), reservations)
     prices = Prices(database)
+    token = settings.internal_token.get_secret_value()
+    quotes = Quotes(token)
     bus.include(
-        consumers(HoldPrice(Holds(database, settings.expire_after_deadline_s)), settle, Control(settle, reservations))
+        consumers(HoldPrice(Holds(database, settings.expire_after_deadline_s), quotes), settle, Control(settle, reservations))
     )
     sweeper = Sweeper(settle, reservations, bus.publish)
     proposed = proposed_prices()
@@ -79,7 +83,7 @@ def create_app(settings: BillingSettings) -> FastAPI:
     app = build_app(
         "reAPI billing", lifespan=lifespan, readiness={"database": database.ready, "bus": lambda: bus.ready}
     )
-    app.include_router(internal_api(Accounts(database), prices, settings.internal_token.get_secret_value()))
+    app.include_router(internal_api(Accounts(database), prices, PriceChanges(database), quotes, token))
     app.add_exception_handler(CannotReach, _unavailable)
     return app
 

@@ -1,28 +1,61 @@
 """Billing's internal HTTP API: questions that other services ask. Never reachable from outside."""
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
+from billing.domain.postings import HOUSE
+from billing.domain.pricing import BadChange, PriceChange
+from billing.domain.quotes import LIFE, Quote, Quotes
 from billing.domain.reservation import MAX_QUANTITY
+from billing.invariants import EVER
 from billing.repository.accounts import Accounts
+from billing.repository.price_changes import Notice, PriceChanges
 from billing.repository.prices import Prices
+from common.clock import now
 
 MAX_PAGE = 200
 NEWEST = 2**63 - 1
 
 
-class Quote(BaseModel):
+class QuoteRequest(BaseModel):
     """What shall be priced; ``quantity`` counts billed units over all outputs."""
 
     sku: Annotated[str, Field(min_length=1, max_length=200)]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+    account_id: UUID
+    account_opened_at: AwareDatetime
 
 
-def internal_api(accounts: Accounts, prices: Prices, token: str) -> APIRouter:
+class Change(BaseModel):
+    """New prices; ``change_id`` is the caller's, so that a repeated call announces nothing twice."""
+
+    change_id: UUID
+    unit_prices_microusd: dict[str, int]
+    reason: str
+    effective_at: AwareDatetime | None = None
+
+
+class MailNews(BaseModel):
+    """What a mail server said about the notice to one account."""
+
+    account_id: UUID
+    event: Literal["accepted", "bounced"]
+    happened_at: AwareDatetime
+
+
+class MailNewses(BaseModel):
+    """Any number of them, in any order, repeated or not."""
+
+    notices: Annotated[list[MailNews], Field(min_length=1, max_length=1_000)]
+
+
+def internal_api(
+    accounts: Accounts, prices: Prices, changes: PriceChanges, quotes: Quotes, token: str
+) -> APIRouter:
     """The routes, open to whoever carries the services' token."""
 
     async def authorized(authorization: Annotated[str, Header()] = "") -> None:
@@ -60,21 +93,64 @@ def internal_api(accounts: Accounts, prices: Prices, token: str) -> APIRouter:
         }
 
     @router.get("/prices")
-    async def price_list() -> dict[str, Any]:
-        """The price of one unit of every SKU, as it is now."""
-        return {"prices": [dict(row) for row in await prices.in_force()]}
+    async def price_list(
+        account_id: UUID | None = None, account_opened_at: AwareDatetime | None = None
+    ) -> dict[str, Any]:
+        """The price of one unit of every SKU now, for an account or for whoever signs up now, and what is announced."""
+        return {
+            "prices": [dict(row) for row in await prices.paid_by(account_id, account_opened_at)],
+            "upcoming": [dict(row) for row in await prices.upcoming()],
+        }
 
     @router.post("/quote")
-    async def quote(request: Quote) -> dict[str, Any]:
-        """What a hold would take now; 404 ``price_unavailable`` for an unknown SKU."""
-        price = await prices.of(request.sku)
+    async def quote(request: QuoteRequest) -> dict[str, Any]:
+        """What a hold would take now, promised for ten minutes; 404 ``price_unavailable`` for an unknown SKU."""
+        price = await prices.of(request.sku, request.account_id, request.account_opened_at)
         if price is None:
             raise HTTPException(404, "price_unavailable")
+        promised = Quote(
+            account_id=request.account_id,
+            sku=request.sku,
+            quantity=request.quantity,
+            price_version=price["price_version"],
+            amount_microusd=price["unit_price_microusd"] * request.quantity,
+            valid_until=now().replace(microsecond=0) + LIFE,
+        )
         return {
-            "sku": request.sku,
-            "quantity": request.quantity,
-            "amount_microusd": price["unit_price_microusd"] * request.quantity,
-            "price_version": price["price_version"],
+            "amount_microusd": promised.amount_microusd,
+            "price_version": promised.price_version,
+            "quote_id": quotes.sign(promised),
+            "valid_until": promised.valid_until,
         }
+
+    @router.post("/price-changes")
+    async def schedule(change: Change) -> dict[str, Any]:
+        """Announce new prices; 409 with a sentence when that is not possible (the earliest date is in it)."""
+        try:
+            ordered = PriceChange(
+                change.change_id, change.unit_prices_microusd, change.reason, change.effective_at
+            )
+            return dict(await changes.schedule(ordered))
+        except BadChange as error:
+            raise HTTPException(409, str(error)) from None
+
+    @router.get("/price-changes")
+    async def announced(since: AwareDatetime = EVER) -> dict[str, Any]:
+        """Changes announced since then, oldest first: what customers must be told."""
+        return {"price_changes": [dict(row) for row in await changes.announced(since)]}
+
+    @router.post("/price-changes/{change_id}/notices", status_code=204)
+    async def mail_news(change_id: UUID, news: MailNewses) -> None:
+        """When mail servers took the notices, or sent them back."""
+        notices = [Notice(one.account_id, one.event, one.happened_at) for one in news.notices]
+        if not await changes.record(change_id, notices):
+            raise HTTPException(404, "there is no such price change")
+
+    @router.get("/price-changes/{change_id}/old-price")
+    async def on_old_price(
+        change_id: UUID, after: UUID = HOUSE, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    ) -> dict[str, Any]:
+        """Accounts that do not pay its prices yet, and why; ``after`` is the last id of the page before."""
+        return {"accounts": [dict(row) for row in await changes.on_old_price(change_id, after=after, limit=limit)]}
 
     return router

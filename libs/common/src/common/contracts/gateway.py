@@ -12,7 +12,8 @@ class JobSubmitted(Message):
     ``sealed`` is the base64 of a sealed box that only dispatchers open (prompt, user text, references to sealed
     files); ``parameters`` holds only validated enumerations and numbers of the model's schema, never free text.
     ``quantity`` is the number of billed units over all outputs (images, or seconds), ``accept_by`` the moment
-    after which billing must not hold any more.
+    after which billing must not hold any more. ``account_opened_at`` decides which announced prices the customer saw
+    at sign-up; ``quote_id`` names a price that was promised, ``max_microusd`` the most this job may cost.
     """
 
     TYPE: ClassVar[str] = "job.submitted"
@@ -32,6 +33,9 @@ class JobSubmitted(Message):
     synchronous: bool
     livemode: bool = True
     replica: str
+    account_opened_at: datetime | None = None
+    quote_id: str | None = None
+    max_microusd: int | None = None
 
 
 class JobOverdue(Message):

@@ -2,7 +2,7 @@
 
 ::
 
-    refused   insufficient_quota   accept_expired   price_unavailable
+    refused   insufficient_quota   accept_expired   price_unavailable   price_changed   invalid_quote
     failed    cancelled   deadline_exceeded   output_unavailable
 """
 
@@ -10,6 +10,8 @@ MESSAGES = {
     "insufficient_quota": "The balance does not cover the price of this request.",
     "accept_expired": "The request was not accepted in time; nothing was charged.",
     "price_unavailable": "There is no price in force for this request.",
+    "price_changed": "The price is above the most that this request may cost; ask for a new quote.",
+    "invalid_quote": "This quote_id was not given for this request; ask for a quote with the same body.",
     "cancelled": "The request was cancelled; nothing was charged.",
     "deadline_exceeded": "The request was not finished in time; nothing was charged.",
     "output_unavailable": "No output could be stored; nothing was charged.",

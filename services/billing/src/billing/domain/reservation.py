@@ -1,13 +1,15 @@
 """What billing decides about a job: a hold, then one verdict. Nothing here touches a database or a message."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
 MAX_QUANTITY = 10_000
 """Units of one job. With the largest unit price it stays within the largest amount of one entry."""
 MAX_UNIT_PRICE_MICROUSD = 100_000_000
+SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The opening of an account whose sign-up nobody told: no announced price was shown to it there."""
 
 State = Literal["held", "captured", "refunded", "refused"]
 
@@ -21,6 +23,8 @@ class Hold:
     """A request to hold the price of a job until its verdict.
 
     ``quantity`` counts billed units over all outputs; ``accept_by`` is the last moment a hold may be taken.
+    ``opened_at`` is when the customer signed up. ``quoted_version`` is a price promised and still valid,
+    ``max_microusd`` the most that may be held, ``refusal`` a reason known beforehand to hold nothing.
     """
 
     job_id: UUID
@@ -33,6 +37,10 @@ class Hold:
     synchronous: bool
     livemode: bool
     replica: str
+    opened_at: datetime = SINCE_EVER
+    quoted_version: int | None = None
+    max_microusd: int | None = None
+    refusal: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.quantity <= MAX_QUANTITY:

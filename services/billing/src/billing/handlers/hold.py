@@ -1,6 +1,9 @@
 """Hold the price of a job, once, and say so."""
 
-from billing.domain.reservation import Hold, Impossible, Reservation
+from dataclasses import dataclass
+
+from billing.domain.quotes import InvalidQuote, Quotes
+from billing.domain.reservation import SINCE_EVER, Hold, Impossible, Reservation
 from billing.handlers.answers import rejected, settled
 from billing.repository.holds import Holds
 from common import telemetry
@@ -15,8 +18,9 @@ answered = telemetry.counter("billing_holds", "Answers to submitted jobs.", ("an
 class HoldPrice:
     """Answers ``job.submitted``: held, refused, or, when it comes again, whatever has become of it."""
 
-    def __init__(self, holds: Holds) -> None:
+    def __init__(self, holds: Holds, quotes: Quotes) -> None:
         self._take: Coalescer[Hold, Reservation] = Coalescer("holds", holds.take)
+        self._quotes = quotes
 
     async def __call__(self, event: JobSubmitted) -> JobReserved | JobRejected | JobSettled:
         """The one answer this job gets.
@@ -25,6 +29,7 @@ class HoldPrice:
             CannotWork: the request contradicts itself, or its job belongs to another account.
         """
         reach("B1")
+        promised = self._promised(event)
         try:
             request = Hold(
                 job_id=event.job_id,
@@ -37,6 +42,10 @@ class HoldPrice:
                 synchronous=event.synchronous,
                 livemode=event.livemode,
                 replica=event.replica,
+                opened_at=event.account_opened_at or SINCE_EVER,
+                quoted_version=promised.version,
+                max_microusd=promised.max_microusd,
+                refusal=promised.refusal,
             )
         except Impossible as error:
             raise CannotWork(str(error)) from None
@@ -53,6 +62,30 @@ class HoldPrice:
             case _:
                 # Over before this delivery was worked: to dispatch it now would be a call nobody pays for.
                 return settled(reservation)
+
+    def _promised(self, event: JobSubmitted) -> "_Promised":
+        if event.quote_id is None:
+            return _Promised(max_microusd=event.max_microusd)
+        try:
+            quote = self._quotes.read(event.quote_id)
+        except InvalidQuote:
+            return _Promised(refusal="invalid_quote")
+        if (quote.account_id, quote.sku, quote.quantity) != (event.account_id, event.sku, event.quantity):
+            return _Promised(refusal="invalid_quote")
+        # A promise that has run out still says what the customer is willing to pay.
+        maximum = min(limit for limit in (quote.amount_microusd, event.max_microusd) if limit is not None)
+        if quote.valid_until < event.submitted_at:
+            return _Promised(max_microusd=maximum)
+        return _Promised(version=quote.price_version, max_microusd=event.max_microusd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Promised:
+    """What a request says about its price."""
+
+    version: int | None = None
+    max_microusd: int | None = None
+    refusal: str | None = None
 
 
 def _reserved(event: JobSubmitted, reservation: Reservation) -> JobReserved:

@@ -16,6 +16,8 @@ from common.failpoints import reach
 # - a job is refused for want of credits only if it is more than what is left after the holds that were really
 #   taken, all under the account's lock: such a refusal is true. A job that did not fit behind its neighbours
 #   but might fit now gets no row, and the caller tries again.
+# The price is that of the version a valid quote names, else what the account pays now (`price_of`, which is the
+# whole rule); an account is as old as the earliest opening anybody told us of.
 # A job that another replica inserted a moment ago (not in our snapshot, but in the index) leaves its stretch of
 # the line unused: the credits stay in the account, as if it had been held and released.
 _HOLD = f"""
@@ -23,12 +25,13 @@ with request as materialized (
     select * from unnest(
         %(job_ids)s::uuid[], %(account_ids)s::uuid[], %(skus)s::text[], %(quantities)s::int[], %(outputs)s::int[],
         %(deadlines_ms)s::bigint[], %(accept_bys)s::timestamptz[], %(synchronous)s::bool[],
-        %(livemodes)s::bool[], %(replicas)s::text[]
+        %(livemodes)s::bool[], %(replicas)s::text[], %(opened_ats)s::timestamptz[], %(quoted_versions)s::int[],
+        %(maxima)s::bigint[], %(refusals)s::text[]
     ) with ordinality as r (job_id, account_id, sku, quantity, outputs, deadline_ms, accept_by, synchronous,
-        livemode, replica, place)
+        livemode, replica, opened_at, quoted_version, max_microusd, refusal, place)
 ),
 wallet as materialized (
-    select account_id, subscription_microusd as subscription, granted_microusd as granted,
+    select account_id, opened_at, subscription_microusd as subscription, granted_microusd as granted,
         subscription_microusd + granted_microusd + purchased_microusd as available
     from accounts where account_id = any(%(account_ids)s::uuid[]) order by account_id for update
 ),
@@ -36,15 +39,22 @@ moment as materialized (
     select clock_timestamp() as at, count(*) as accounts_locked from wallet
 ),
 fresh as materialized (
-    select r.*, m.at, p.version, p.unit_price_microusd,
-        case when r.livemode then p.unit_price_microusd * r.quantity else 0 end as amount,
-        case when p.version is null then 'price_unavailable'
-             when r.accept_by < m.at then 'accept_expired' end as refusal
-    from request r cross join moment m
+    select r.job_id, r.account_id, r.sku, r.quantity, r.outputs, r.deadline_ms, r.synchronous, r.livemode, r.replica,
+        r.place, r.opened_at, m.at, p.version, p.unit_price_microusd, amount,
+        case when r.refusal is not null then r.refusal
+             when p.version is null then 'price_unavailable'
+             when r.accept_by < m.at then 'accept_expired'
+             when amount > r.max_microusd then 'price_changed' end as refusal
+    from request r cross join moment m left join wallet w using (account_id)
     left join lateral (
-        select version, unit_price_microusd from prices
-        where sku = r.sku and effective_at <= m.at order by effective_at desc limit 1
+        select version, unit_price_microusd from prices where version = r.quoted_version
+        union all
+        select version, unit_price_microusd from price_of(r.sku, r.account_id, least(r.opened_at, w.opened_at), m.at)
+        where r.quoted_version is null
     ) p on true
+    cross join lateral (
+        select case when r.livemode then p.unit_price_microusd * r.quantity else 0 end as amount
+    ) price
     left join lateral (select true as decided from reservations where job_id = r.job_id limit 1) x on true
     where x.decided is null
 ),
@@ -76,6 +86,9 @@ spent as materialized (
         sum(amount_microusd)::bigint as amount
     from held group by account_id
 ),
+seen as materialized (
+    select account_id, min(opened_at) as opened_at from held join request using (job_id, account_id) group by account_id
+),
 refused as (
     insert into reservations (job_id, account_id, state, amount_microusd, synchronous, livemode, replica, decided_at,
         error_code)
@@ -98,8 +111,9 @@ debited as (
         granted_microusd = a.granted_microusd - s.granted,
         purchased_microusd = a.purchased_microusd - s.purchased,
         held_microusd = a.held_microusd + s.amount,
+        opened_at = least(a.opened_at, seen.opened_at),
         changed_at = m.at
-    from spent s cross join moment m where a.account_id = s.account_id and s.amount > 0
+    from spent s join seen using (account_id) cross join moment m where a.account_id = s.account_id and s.amount > 0
 ),
 posting as materialized (
     select nextval('transaction_ids') as transaction_id, held.* from held where amount_microusd > 0
@@ -161,6 +175,10 @@ class Holds:
             "synchronous": [r.synchronous for r in requests],
             "livemodes": [r.livemode for r in requests],
             "replicas": [r.replica for r in requests],
+            "opened_ats": [r.opened_at for r in requests],
+            "quoted_versions": [r.quoted_version for r in requests],
+            "maxima": [r.max_microusd for r in requests],
+            "refusals": [r.refusal for r in requests],
             "expire_after_s": self._expire_after_s,
         }
         reach("B2")
