@@ -1,7 +1,7 @@
 # One way in. `make help` prints the targets from their comments.
-LOCAL_STATE := $(or $(LOCAL_STATE),.local)
-export LOCAL_STATE
-unexport EMAIL CREDITS RATE INFLIGHT
+
+# For the last line of `make account` under `make -C`. make 4.3 heeds it only on its command line; there, add -s.
+MAKEFLAGS += --no-print-directory
 
 RUN := @deploy/local/bootstrap run && .venv/bin/python -m stack
 DEV := @deploy/local/bootstrap dev &&
@@ -28,14 +28,20 @@ down: ## stop everything of this stack
 	$(RUN) down
 
 logs: ## follow what all parts say
-	@exec tail -n 20 -F "$(LOCAL_STATE)"/logs/*.log
+	$(RUN) logs
 
 status: ## what runs, where; fails if anything does not
 	$(RUN) status
 
-account: ## make an account: EMAIL=... CREDITS=... [RATE=per minute] [INFLIGHT=at a time]; last line is JSON
-	$(if $(and $(EMAIL),$(CREDITS)),,$(error usage: make account EMAIL=who@example.org CREDITS=12.5 [RATE=60] [INFLIGHT=10]))
-	$(RUN) account --email '$(EMAIL)' --credits '$(CREDITS)' $(if $(RATE),--rate '$(RATE)') $(if $(INFLIGHT),--inflight '$(INFLIGHT)')
+# As typed, through the environment: neither make nor the shell may find anything to run in an e-mail address.
+account: override export EMAIL := $(value EMAIL)
+account: override export CREDITS := $(value CREDITS)
+account: override export RATE := $(value RATE)
+account: override export INFLIGHT := $(value INFLIGHT)
+account: override export ACCOUNT_ID := $(value ACCOUNT_ID)
+account: ## make an account: EMAIL=... CREDITS=... [RATE=per minute] [INFLIGHT=at a time]; last line is JSON (make -s -C ...)
+	$(if $(and $(value EMAIL),$(value CREDITS)),,$(error usage: make account EMAIL=who@example.org CREDITS=12.5 [RATE=60] [INFLIGHT=10]))
+	$(RUN) account --email="$$EMAIL" --credits="$$CREDITS" $${RATE:+--rate="$$RATE"} $${INFLIGHT:+--inflight="$$INFLIGHT"} $${ACCOUNT_ID:+--account-id="$$ACCOUNT_ID"}
 
 test: ## every test, at the size that every change has to pass
 	$(DEV) $(BIN)/python -m pytest -q tests

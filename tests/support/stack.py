@@ -20,8 +20,12 @@ import openai
 import psycopg
 from psycopg.rows import dict_row
 
+from stack.state import read_client_file
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICES = ("GATEWAY", "BILLING", "DISPATCHER", "STORAGE", "NOTIFIER")
+_CHOICES = ("DATABASE_URL", "AMQP_URL", "OUTPUT_TTL_S", "EGRESS_ALLOW_CIDRS", "CRASH_AT")
+_CHOICE_PREFIXES = ("S3_", "UPSTREAM_", "SIM_", "TRACE_", "REAPI_", *(f"{service}_" for service in SERVICES))
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,7 @@ class Stack:
     @property
     def env(self) -> dict[str, str]:
         """The file as it is now: pids change when something is restarted."""
-        lines = (self.state / "env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        return read_client_file(self.state / "env")
 
     def __getitem__(self, name: str) -> str:
         return self.env[name]
@@ -157,14 +160,16 @@ def running_stack(name: str, *, only: str = "everything", **environment: str) ->
         shutil.rmtree(state, ignore_errors=True)
 
 
+def inherited() -> dict[str, str]:
+    """Our environment without what a stack would take for a choice: a test chooses for itself."""
+    return {k: v for k, v in os.environ.items() if k not in _CHOICES and not k.startswith(_CHOICE_PREFIXES)}
+
+
 def _run(state: Path, *arguments: str, **environment: str) -> str:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("UPSTREAM_", "S3_", "CRASH_AT"))}
-    for name in ("DATABASE_URL", "AMQP_URL"):
-        inherited.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "stack", *arguments],
         cwd=CHECKOUT,
-        env={**inherited, **environment, "LOCAL_STATE": str(state)},
+        env={**inherited(), **environment, "LOCAL_STATE": str(state)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,16 +1,19 @@
 """Commands of the local stack; `make help` names the ones meant for people."""
 
 import sys
+from uuid import UUID
 
 import click
 
 from stack.errors import CannotSetUp
 from stack.state import State
 
+_LIMIT = click.IntRange(1, 2**31 - 1)  # what the gateway's column holds
+
 
 @click.group()
 def main() -> None:
-    """The local stack: up, down, status, account, prove."""
+    """The local stack: up, down, status, logs, account, prove."""
 
 
 @main.command()
@@ -47,6 +50,14 @@ def status() -> None:
 
 
 @main.command()
+def logs() -> None:
+    """Follow what all parts say."""
+    from stack import showing
+
+    showing.follow_logs(State.of_environment())
+
+
+@main.command()
 def prove() -> None:
     """Run one image and one video through the running stack."""
     from stack import proof
@@ -57,13 +68,16 @@ def prove() -> None:
 @main.command()
 @click.option("--email", required=True)
 @click.option("--credits", "credits_text", required=True)
-@click.option("--rate", type=int, help="Requests a minute; no limit without it.")
-@click.option("--inflight", type=int, help="Jobs at a time; no limit without it.")
-def account(email: str, credits_text: str, rate: int | None, inflight: int | None) -> None:
+@click.option("--rate", type=_LIMIT, help="Requests a minute; no limit without it.")
+@click.option("--inflight", type=_LIMIT, help="Jobs at a time; no limit without it.")
+@click.option(
+    "--account-id", type=click.UUID, help="Finish this account, of which a part exists; books nothing twice."
+)
+def account(email: str, credits_text: str, rate: int | None, inflight: int | None, account_id: UUID | None) -> None:
     """Make an account; the last line printed is its id, key and webhook secret as JSON."""
-    from stack.account import command
+    from stack.account import Wanted, command
 
-    command(State.of_environment(), email, credits_text, rate, inflight)
+    command(State.of_environment(), Wanted(email, credits_text, rate, inflight), account_id)
 
 
 @main.command(hidden=True)
@@ -88,6 +102,6 @@ def migrate() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except CannotSetUp as reason:
+    except (CannotSetUp, OSError) as reason:
         print(f"\n{reason}", file=sys.stderr)
         sys.exit(1)

@@ -24,10 +24,17 @@ def pause_s(failures: int) -> float:
     return 0.0 if failures <= 1 else min(_LONGEST_PAUSE_S, 0.1 * 2.0 ** (failures - 1))
 
 
+def say(sentence: str) -> None:
+    """A line in the supervisor's log. A full disk must not end whoever speaks."""
+    with contextlib.suppress(OSError):
+        print(sentence, flush=True)
+
+
 class Child:
     """A program and the process that runs it at the moment."""
 
     def __init__(self, program: Program, pids: Path, changed: Callable[[], None]) -> None:
+        """``changed`` is told of every change and must not raise."""
         self.program = program
         self.part = Part()
         self._pid_file = pids / program.name
@@ -36,6 +43,8 @@ class Child:
         self._hopeless = asyncio.Event()
         self._stop = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
+        self._refusal: OSError | None = None
+        """Why the last start came to nothing before the program could say anything itself."""
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {program.name}")
 
     async def ready(self, limit_s: float) -> None:
@@ -52,7 +61,8 @@ class Child:
         if ready in done:
             return
         what = "stops right after every start" if hopeless in done else f"was not ready within {limit_s:.0f} s"
-        raise CannotSetUp(f"{self.program.name} {what}: {last_line(self.program.log)} (log: {self.program.log})")
+        why = self._refusal or last_line(self.program.log)
+        raise CannotSetUp(f"{self.program.name} {what}: {why} (log: {self.program.log})")
 
     async def stop(self) -> None:
         """End it for good: as it likes to be asked, and by force once its patience is over."""
@@ -67,17 +77,8 @@ class Child:
     async def _keep(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            await asyncio.to_thread(self.program.prepare)
             began = time.monotonic()
-            self._process = await launch(self.program)
-            self._note_start(self._process.pid)
-            if self._stop.is_set():  # told to end while it was being started
-                self._signal(self.program.stop_signal)
-            probe = asyncio.create_task(self._watch_for_ready(began))
-            try:
-                code = await self._process.wait()
-            finally:
-                probe.cancel()
+            end = await self._live(began)
             if self._stop.is_set():
                 break
             failures = failures + 1 if time.monotonic() - began < _SETTLED_S else 1
@@ -85,11 +86,29 @@ class Child:
                 self._hopeless.set()
             self.part.state = "restarting"
             self.part.restarts += 1
-            print(f"{self.program.name} ended ({code}), start {self.part.restarts + 1} follows", flush=True)
+            say(f"{self.program.name} {end}, start {self.part.restarts + 1} follows")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pause_s(failures))
         self.part.state = "stopped"
         self._changed()
+
+    async def _live(self, began: float) -> str:
+        """One life of the program, and what became of it; not to be startable at all is one too."""
+        try:
+            await asyncio.to_thread(self.program.prepare)
+            self._process = process = await launch(self.program)
+        except OSError as reason:
+            self._refusal = reason
+            return f"could not be started ({reason})"
+        self._refusal = None
+        self._note_start(process.pid)
+        if self._stop.is_set():  # told to end while it was being started
+            self._signal(self.program.stop_signal)
+        probe = asyncio.create_task(self._watch_for_ready(began))
+        try:
+            return f"ended ({await process.wait()})"
+        finally:
+            probe.cancel()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -99,7 +118,10 @@ class Child:
     def _note_start(self, pid: int) -> None:
         identity = Identity.of(pid)
         if identity is not None:
-            identity.write(self._pid_file)
+            try:
+                identity.write(self._pid_file)
+            except OSError as reason:  # it runs all the same, and dies with us
+                say(f"{self.program.name} runs as {pid}, which could not be noted: {reason}")
         self.part.pid = pid
         self.part.state = "starting"
         self._changed()

@@ -5,10 +5,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from stack.errors import CannotSetUp
+from stack.state import SERVICES, State, read_client_file
 
 PROVIDERS = ("openai", "ark", "fal")
 _UPSTREAM = re.compile(r"UPSTREAM_([A-Z]+)_(BASE_URL|API_KEY|MEDIA_ORIGINS)")
 _LOOPBACK = "127.0.0.0/8"
+_DATABASE_URLS = ("DATABASE_URL", *(f"{service.upper()}_DATABASE_URL" for service in SERVICES))
+_DATABASE_SCHEME = re.compile(r"\A(postgres|postgresql)(\+\w+)?://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,21 @@ class Choices:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Choices":
-        """A variable set to nothing is one not set, but for the allow-list: there it means "nowhere"."""
+        """A variable set to nothing is one not set, but for the allow-list: there it means "nowhere".
+
+        Raises:
+            CannotSetUp: a value that no part of the stack could use.
+        """
+        environment = _without_own(environment)
         given = {name: value for name, value in environment.items() if value}
+        for name in _DATABASE_URLS:
+            if name not in given:
+                continue
+            if "DATABASE_URL" in given:
+                given[name] = _postgresql_url(name, given[name])
+            else:  # in the private database the logins are made by the stack itself
+                del given[name]
+        _check_networks(environment.get("EGRESS_ALLOW_CIDRS", ""))
         return cls(
             database_url=given.get("DATABASE_URL"),
             amqp_url=given.get("AMQP_URL"),
@@ -37,6 +56,11 @@ class Choices:
             egress_allow_cidrs=environment.get("EGRESS_ALLOW_CIDRS", _LOOPBACK),
             knobs={name: value for name, value in given.items() if _is_knob(name)},
         )
+
+    def addresses(self) -> list[str]:
+        """The names of the variables that say where something is."""
+        named = {"DATABASE_URL": self.database_url, "AMQP_URL": self.amqp_url, **self.s3, **self.upstreams}
+        return [name for name, value in named.items() if value] + [n for n in _DATABASE_URLS if n in self.knobs]
 
     def fingerprint(self) -> str:
         """Tells whether two environments chose the same, without keeping what they chose."""
@@ -68,3 +92,47 @@ _KNOB_PREFIXES = ("GATEWAY_", "BILLING_", "DISPATCHER_", "STORAGE_", "NOTIFIER_"
 
 def _is_knob(name: str) -> bool:
     return name in _KNOBS or name.startswith(_KNOB_PREFIXES)
+
+
+def _without_own(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment less what came from a stack's `env` file and was made by that stack.
+
+    Whoever exports the whole file chooses nothing by it. What the file says was chosen stays chosen.
+    """
+    folder = environment.get("REAPI_STATE")
+    if not folder:
+        return environment
+    file = read_client_file(State(Path(folder)).env)
+    chosen = file.get("REAPI_CHOSEN", "").split(",")
+    return {name: value for name, value in environment.items() if name in chosen or file.get(name) != value}
+
+
+def _postgresql_url(name: str, given: str) -> str:
+    """The one spelling that all parts understand: libraries differ in what else they take."""
+    # Loaded here, for most stacks have a database of their own.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    url = _DATABASE_SCHEME.sub("postgresql://", given, count=1)
+    try:
+        usable = url.startswith("postgresql://") and int(conninfo_to_dict(url).get("port") or 0) >= 0
+    except (ProgrammingError, ValueError):
+        usable = False
+    if not usable:  # without the reason: it quotes parts of the address, and the password may be among them
+        raise CannotSetUp(
+            f"{name} is not the address of a PostgreSQL. Write postgresql://user:password@host:port/database, "
+            "with special characters of the password percent-encoded."
+        )
+    return url
+
+
+def _check_networks(cidrs: str) -> None:
+    if not cidrs:
+        return
+    # Loaded here, for it brings a whole HTTP client.
+    from common.egress import EgressPolicy
+
+    try:
+        EgressPolicy.parse(cidrs)
+    except ValueError as reason:
+        raise CannotSetUp(f"EGRESS_ALLOW_CIDRS: {reason}. Write networks, such as 10.0.0.0/8,fd00::/8.") from None

@@ -43,11 +43,20 @@ class Credentials:
     def role_passwords(self, foreign_database_url: str | None) -> dict[str, str]:
         """The password of each service's login role.
 
-        Roles belong to a whole database server. On a foreign one they are derived from its address, so that two
-        stacks on it agree; on our own they come from our own secret.
+        Roles belong to a whole database server. On a foreign one they are derived from its address and login, so
+        that two stacks on it agree, whichever database each uses; on our own they come from our own secret.
         """
-        key = foreign_database_url or self._values["roles"]
+        key = _server(foreign_database_url) if foreign_database_url else self._values["roles"]
         return {
             service: hmac.new(key.encode(), f"reapi role {service}".encode(), hashlib.sha256).hexdigest()
             for service in SERVICES
         }
+
+
+def _server(database_url: str) -> str:
+    """Where a server is and who administers it, whatever else the URL says."""
+    # Loaded here, for most stacks have a database of their own.
+    from psycopg.conninfo import conninfo_to_dict
+
+    said = {"port": 5432, **conninfo_to_dict(database_url)}
+    return json.dumps([str(said.get(part, "")) for part in ("user", "password", "host", "port")])

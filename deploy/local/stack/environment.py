@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from stack.choices import Choices
@@ -13,6 +14,7 @@ from stack.state import SERVICES, State, read_json, write_atomically
 
 MACHINE = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _USES_OBJECTS = ("gateway", "dispatcher", "storage")
+_SPECIAL_TO_A_SHELL = re.compile(r"[\s'\"\\$`&|;<>()#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,22 @@ def _knobs_of(service: str, choices: Choices) -> dict[str, str]:
 
 
 def write_client_file(
-    state: State, addresses: Addresses, database_urls: Mapping[str, str], pids: Mapping[str, int]
+    state: State,
+    addresses: Addresses,
+    database_urls: Mapping[str, str],
+    pids: Mapping[str, int],
+    chosen: Iterable[str] = (),
 ) -> None:
-    """Rewrite `env`: one KEY=VALUE a line, the whole file at once."""
+    """Rewrite `env`: one KEY=VALUE a line, the whole file at once.
+
+    ``REAPI_STATE`` and ``REAPI_CHOSEN`` tell a later `make up`, in a shell that exported the file, which of the
+    addresses it finds there somebody chose (see ``choices``).
+    """
     gateway = addresses.services["gateway"]
     demo = read_json(state.demo)
     lines = {
+        "REAPI_STATE": str(state.root),
+        "REAPI_CHOSEN": ",".join(chosen),
         "REAPI_BASE_URL": f"{gateway}/v1",
         "REAPI_NATIVE_URL": f"{gateway}/api/v1",
         "REAPI_API_KEY": demo.get("api_key", ""),
@@ -131,16 +143,12 @@ def write_client_file(
         **addresses.simulators,
         **{f"PID_{name.upper()}": str(pid) for name, pid in sorted(pids.items())},
     }
-    write_atomically(state.env, "".join(f"{name}={value}\n" for name, value in lines.items()))
+    write_atomically(state.env, "".join(f"{name}={_for_a_shell(value)}\n" for name, value in lines.items()))
 
 
-def read_client_file(path: Path) -> dict[str, str]:
-    """The pairs of `env`; empty where there is none yet."""
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        return {}
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+def _for_a_shell(value: str) -> str:
+    """Quoted only where a shell would read something else: not every reader of the file is one."""
+    return shlex.quote(value) if _SPECIAL_TO_A_SHELL.search(value) else value
 
 
 def save_service_environment(state: State, service: str, env: Mapping[str, str]) -> None:

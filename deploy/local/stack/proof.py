@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stack import calls, snippets
-from stack.environment import read_client_file
 from stack.errors import CannotSetUp
-from stack.state import State
+from stack.state import State, read_client_file
 
 _VIDEO_LIMIT_S = 120
 _POLL_S = 0.2

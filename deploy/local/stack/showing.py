@@ -1,8 +1,10 @@
-"""`make status`: what runs, where, and whether it can do its work."""
+"""`make status` and `make logs`: what runs, where, whether it can do its work, and what it says."""
+
+import os
 
 from stack import calls
-from stack.environment import read_client_file
-from stack.state import SERVICES, State
+from stack.errors import CannotSetUp
+from stack.state import SERVICES, State, read_client_file
 from stack.status import READY, Status, supervisor
 
 
@@ -23,6 +25,17 @@ def show(state: State) -> int:
         print(f"API {env.get('REAPI_BASE_URL')}   console {env.get('REAPI_CONSOLE_URL')}")
     print(f"Everything else: {state.env}   logs: {state.logs}")
     return 1 if waiting or status.phase != READY else 0
+
+
+def follow_logs(state: State) -> None:
+    """Become a ``tail`` of all logs; whoever stops it stops nothing of the stack."""
+    logs = sorted(map(str, state.logs.glob("*.log")))
+    if supervisor(state) is None or not logs:
+        raise CannotSetUp(
+            f"No stack of {state.root} runs; "
+            + (f"what the last one said is in {state.logs}." if logs else "`make up` starts one.")
+        )
+    os.execvp("tail", ["tail", "-n", "20", "-F", *logs])  # noqa: S606 - no shell is wanted
 
 
 def unready(state: State, status: Status) -> list[str]:

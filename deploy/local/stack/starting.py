@@ -19,6 +19,7 @@ _LIMIT_S = 600  # fetching packages over a slow line is the longest part
 def up(state: State, only: str) -> int:
     """0 once everything is ready (again); an error's sentence and 1 otherwise."""
     began = time.monotonic()
+    chosen = Choices.of(os.environ).fingerprint()
     state.create()
     running = supervisor(state) is not None
     daemon = None
@@ -30,7 +31,7 @@ def up(state: State, only: str) -> int:
     status = _wait(state, daemon)
     if status.phase == FAILED:
         raise CannotSetUp(f"The stack did not start. {status.error}")
-    if running and status.chosen != Choices.of(os.environ).fingerprint():
+    if running and status.chosen != chosen:
         print("It runs with other settings than the environment has now; `make down` first to change them.")
     if only == "infrastructure" or running:
         return showing.show(state)

@@ -2,12 +2,17 @@
 
 import json
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from stack.errors import CannotSetUp
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 CACHE = CHECKOUT / ".cache"
+
+_ENDS_A_SETTING = frozenset("'\"#")
 
 SERVICES = ("gateway", "billing", "dispatcher", "storage", "notifier")
 
@@ -39,14 +44,32 @@ class State:
     @classmethod
     def of_environment(cls) -> "State":
         """The folder named by ``LOCAL_STATE``, seen from where the command was typed."""
-        return cls(Path(os.environ.get("LOCAL_STATE") or ".local").absolute())
+        root = Path(os.environ.get("LOCAL_STATE") or ".local").absolute()
+        # Spaces and the like are fine; these end a value in RabbitMQ's settings, or a line of ours.
+        if not str(root).isprintable() or not _ENDS_A_SETTING.isdisjoint(str(root)):
+            raise CannotSetUp(
+                f"LOCAL_STATE={str(root)!r} holds a quote, a # or a control character, with which RabbitMQ does not "
+                "start. Name a folder without."
+            )
+        try:
+            usable = root.is_dir() or not root.exists()
+        except OSError as reason:
+            raise CannotSetUp(f"LOCAL_STATE={root} cannot be looked at: {reason.strerror}.") from reason
+        if not usable:
+            raise CannotSetUp(f"LOCAL_STATE={root} is not a folder. Name one, or a place where one can be made.")
+        return cls(root)
 
     def create(self) -> None:
         """Make the folders; only their owner may look inside the ones that hold secrets."""
-        for folder in (self.root, self.logs, self.traces, self.objects):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.run, self.pids, self.service_environments):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for folder in (self.root, self.logs, self.traces, self.objects):
+                folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.run, self.pids, self.service_environments):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as reason:
+            raise CannotSetUp(
+                f"The stack's folders cannot be made: {reason}. Set LOCAL_STATE to a place that can be written."
+            ) from reason
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
@@ -69,3 +92,13 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def read_client_file(path: Path) -> dict[str, str]:
+    """The pairs of `env`; empty where there is none yet."""
+    try:
+        lines = path.read_text().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
+    return {name: shlex.split(value)[0] if value.startswith("'") else value for name, value in pairs}

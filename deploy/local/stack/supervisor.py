@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from stack import account, calls, environment, once, probes
-from stack.child import Child
+from stack.child import Child, say
 from stack.choices import Choices
 from stack.errors import CannotSetUp
 from stack.plan import DATABASE, Plan
@@ -34,6 +34,8 @@ class Supervisor:
         self._status = status
         self._ports = Ports(read_json(state.ports))
         self._plan = Plan(state, choices, self._ports)
+        self._chosen = choices.addresses()
+        self._unpublished = False
         self._children: dict[str, Child] = {}
         self._over = asyncio.Event()
         self._log = state.logs / "commands.log"
@@ -122,7 +124,7 @@ class Supervisor:
             known: bool = await asyncio.to_thread(_key_works, gateway, demo["api_key"])
             if known:
                 return
-        made = await account.create(self._plan.service_environment, "demo@localhost", "100000")
+        made = await account.create(self._plan.service_environment, account.Wanted("demo@localhost", "100000"))
         write_atomically(self._state.demo, json.dumps(made))
 
     async def _prepare_buckets(self) -> None:
@@ -136,24 +138,32 @@ class Supervisor:
             await asyncio.sleep(_KEYS_EVERY_S)
             try:
                 await self._rotate_keys()
-            except CannotSetUp as reason:
-                print(f"sealing keys were not renewed: {reason}", flush=True)
+            except (CannotSetUp, OSError) as reason:
+                say(f"sealing keys were not renewed: {reason}")
 
     async def _watch_state_folder(self) -> None:
         """A stack whose folder was deleted could never be stopped by command: it stops itself."""
-        while self._state.lock.exists():  # noqa: ASYNC110 - nobody could set an event for a deleted folder
+        while self._state.lock.exists():
+            if self._unpublished:
+                self._publish()
             await asyncio.sleep(_STATE_LOOKED_AT_EVERY_S)
         self._over.set()
 
     def _publish(self) -> None:
-        """Tell the world: called at every start, readiness and end of a part."""
+        """Tell the world: called at every start, readiness and end of a part, none of which may fail over it."""
         if not self._state.run.exists():
             return
-        self._status.write(self._state)
         pids = {name: part.pid for name, part in self._status.parts.items() if part.pid is not None}
-        environment.write_client_file(
-            self._state, self._plan.addresses, self._plan.database_urls, {**pids, "supervisor": self._pid}
-        )
+        pids["supervisor"] = self._pid
+        plan = self._plan
+        try:
+            self._status.write(self._state)
+            environment.write_client_file(self._state, plan.addresses, plan.database_urls, pids, self._chosen)
+        except OSError as reason:
+            self._unpublished = True
+            say(f"the stack's state could not be written: {reason}")
+        else:
+            self._unpublished = False
 
     async def _take_down(self) -> None:
         if not self._status.error:

@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.stack import CHECKOUT, Stack, running_stack
+from stack import probes
+from support.stack import CHECKOUT, Stack, inherited, running_stack, until
 
 PARTS = ("POSTGRES", "RABBITMQ", "S3", "EPMD")
 
@@ -22,7 +23,7 @@ def stack_command(state: Path, *arguments: str) -> subprocess.CompletedProcess[s
         [sys.executable, "-m", "stack", *arguments],
         check=False,
         cwd=CHECKOUT,
-        env={**os.environ, "LOCAL_STATE": str(state)},
+        env={**inherited(), "LOCAL_STATE": str(state)},
         capture_output=True,  # would not return if anything left behind kept the output open
         text=True,
         timeout=120,
@@ -130,7 +131,7 @@ def test_the_parts_named_in_env_are_the_servers_themselves(infrastructure: Stack
 
 
 def test_a_broken_address_is_told_in_a_sentence(tmp_path):
-    environment = {**os.environ, "LOCAL_STATE": str(tmp_path), "DATABASE_URL": "postgresql://a:b@127.0.0.1:9/c"}
+    environment = {**inherited(), "LOCAL_STATE": str(tmp_path), "DATABASE_URL": "postgresql://a:b@127.0.0.1:9/c"}
     environment |= {"AMQP_URL": "amqp://127.0.0.1:9/", "S3_ENDPOINT_URL": "http://127.0.0.1:9"}
     done = subprocess.run(
         [sys.executable, "-m", "stack", "up", "--only", "infrastructure"],
@@ -139,6 +140,22 @@ def test_a_broken_address_is_told_in_a_sentence(tmp_path):
     assert done.returncode == 1
     assert "_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_a_part_is_replaced_while_the_state_cannot_be_written(infrastructure: Stack):
+    file, aside = infrastructure.state / "env", infrastructure.state / "env.aside"
+    old, url = infrastructure.pid("S3"), infrastructure["S3_ENDPOINT_URL"]
+    file.rename(aside)
+    file.mkdir()  # no file can be renamed over a folder, not even by root
+    try:
+        os.kill(old, signal.SIGKILL)
+        async with asyncio.timeout(5):
+            await probes.http(f"{url}/healthz")
+    finally:
+        file.rmdir()
+    await until(file.is_file, limit_s=10)
+    assert infrastructure.pid("S3") != old
+    aside.unlink()
 
 
 def test_the_supervisor_ends_when_its_folder_is_deleted(infrastructure: Stack):

@@ -81,6 +81,34 @@ async def test_a_program_that_dies_at_every_start_is_reported_with_its_last_word
     await child.stop()
 
 
+async def test_a_program_that_cannot_be_started_is_tried_again_until_it_can(tmp_path):
+    tmp_path = tmp_path / "folder"
+    child = Child(program(tmp_path, SLEEPS), tmp_path, lambda: None)
+    await until(lambda: child.part.restarts >= 2)
+    tmp_path.mkdir()
+    await child.ready(5)
+    await child.stop()
+
+
+async def test_a_program_that_can_never_be_started_is_reported_with_the_reason(tmp_path):
+    def prepare():
+        raise OSError("disk full")
+
+    child = Child(program(tmp_path, SLEEPS, prepare=prepare), tmp_path, lambda: None)
+    with pytest.raises(CannotSetUp, match="disk full"):
+        await child.ready(20)
+    await child.stop()
+
+
+async def test_a_process_that_cannot_be_noted_is_kept_all_the_same(tmp_path):
+    child = Child(program(tmp_path, SLEEPS), tmp_path / "nowhere", lambda: None)
+    await child.ready(5)
+    first = child.part.pid
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: child.part.pid != first and child.part.state == "ready")
+    await child.stop()
+
+
 async def test_a_process_with_a_reused_number_is_a_stranger(tmp_path):
     child = Child(program(tmp_path, SLEEPS), tmp_path, lambda: None)
     await child.ready(5)

@@ -1,4 +1,6 @@
 import stat
+import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -6,7 +8,7 @@ from stack import environment
 from stack.choices import Choices
 from stack.credentials import Credentials
 from stack.environment import Addresses
-from stack.state import SERVICES, State
+from stack.state import SERVICES, State, read_client_file
 
 ADDRESSES = Addresses(
     database_url="postgresql://admin:admin-secret@127.0.0.1:5/reapi?sslmode=disable",
@@ -70,6 +72,16 @@ def test_two_stacks_on_one_foreign_database_agree_on_passwords(tmp_path):
     assert len(set(one.role_passwords(None).values())) == len(SERVICES)
 
 
+def test_two_databases_of_one_foreign_server_agree_on_passwords(state):
+    def passwords(url):
+        return Credentials.of(state).role_passwords(url)
+
+    one = passwords("postgresql://admin:p%40ss@there/one")
+    assert one == passwords("postgresql://admin:p%40ss@there:5432/other?sslmode=require")
+    for other in ("admin:p%40ss@there:5433", "admin:p%40ss@elsewhere", "boss:p%40ss@there", "admin:pass@there"):
+        assert one != passwords(f"postgresql://{other}/one")
+
+
 def test_secrets_are_drawn_once_and_shown_to_nobody_else(state):
     first = Credentials.of(state)["INTERNAL_TOKEN"]
     assert Credentials.of(state)["INTERNAL_TOKEN"] == first
@@ -79,7 +91,7 @@ def test_secrets_are_drawn_once_and_shown_to_nobody_else(state):
 def test_the_client_file_has_what_others_rely_on(state):
     urls = environment.service_database_urls(ADDRESSES, Choices(), Credentials.of(state))
     environment.write_client_file(state, ADDRESSES, urls, {"rabbitmq": 11, "postgres": 12})
-    env = environment.read_client_file(state.env)
+    env = read_client_file(state.env)
     assert env["REAPI_BASE_URL"].endswith("/v1")
     assert env["REAPI_NATIVE_URL"].endswith("/api/v1")
     assert env["PID_RABBITMQ"] == "11"
@@ -87,3 +99,15 @@ def test_the_client_file_has_what_others_rely_on(state):
     assert {f"{service.upper()}_DATABASE_URL" for service in SERVICES} <= env.keys()
     assert env["UPSTREAM_ARK_API_KEY"] == "ark-secret"
     assert env["DATABASE_URL"] == ADDRESSES.database_url
+
+
+def test_the_client_file_says_to_a_shell_what_it_says_to_a_reader(tmp_path):
+    state = State(tmp_path / "a folder & more")
+    state.create()
+    addresses = replace(ADDRESSES, database_url="postgresql://a:$b@there/c?sslmode=disable&application_name='d'")
+    environment.write_client_file(state, addresses, {}, {}, ["DATABASE_URL"])
+    script = '. "$0" && printf "%s\\n" "$REAPI_STATE" "$DATABASE_URL" "$REAPI_CHOSEN"'
+    done = subprocess.run(["sh", "-c", script, state.env], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(state.root), addresses.database_url, "DATABASE_URL"]
+    env = read_client_file(state.env)
+    assert [env[name] for name in ("REAPI_STATE", "DATABASE_URL", "REAPI_CHOSEN")] == done.stdout.splitlines()

@@ -1,6 +1,6 @@
 """Credits and micro-dollars: 1 credit = 1,000 micro-dollars = $0.001. Integers inside, numbers at the edge."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 MICROUSD_PER_CREDIT = 1_000
 MAX_MICROUSD = 10**12
@@ -23,7 +23,7 @@ def from_credits(text: str) -> int:
     """
     try:
         microusd = Decimal(text) * MICROUSD_PER_CREDIT
-    except InvalidOperation:
+    except ArithmeticError:  # not a number, or one beyond all exponents
         raise ValueError(f"{text!r} is not an amount of credits; write a decimal number such as 12.5") from None
     if not microusd.is_finite() or microusd != microusd.to_integral_value():
         raise ValueError(f"{text} credits is finer than a thousandth of a credit, the smallest amount kept")

@@ -1,5 +1,7 @@
 """The gateway's commands."""
 
+import re
+
 import click
 
 from common import migrations
@@ -34,9 +36,15 @@ def account() -> None:
     """Operator's commands."""
 
 
+def _email(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", value) or not value.isprintable() or len(value) > 254:
+        raise click.BadParameter(f"{value!r} is not an e-mail address; write one like who@example.org")
+    return value
+
+
 @account.command(help="Make an account, or set an existing one's limits, with a new key; prints JSON.")
 @click.option("--account-id", required=True, type=click.UUID)
-@click.option("--email", required=True)
+@click.option("--email", required=True, callback=_email)
 @click.option("--rate-per-minute", type=click.IntRange(1), default=None, help="Requests a minute; unlimited.")
 @click.option("--inflight", type=click.IntRange(1), default=None, help="Jobs at the same time; unlimited.")
 def create(account_id: object, email: str, rate_per_minute: int | None, inflight: int | None) -> None:
