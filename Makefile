@@ -16,7 +16,7 @@ NAMES := $(subst $(space),$(comma),$(foreach name,common simulators gateway bill
 DEPTRY := $(CURDIR)/$(BIN)/deptry --no-ansi --known-first-party stack --package-module-name-map $(NAMES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs status account prove test chaos-long bench lint types format clean
+.PHONY: help up down logs status account prove test chaos-long bench bench-ledger lint types format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ chaos-long: ## kill every part in turn under load, for hours
 
 bench: ## rates, latencies, CPU and memory of the whole stack on this machine
 	$(DEV) $(BIN)/python tests/bench
+
+bench-ledger: ## holds a second over many accounts and on one, and how long a lone one takes
+	$(DEV) $(BIN)/python tests/bench/ledger.py
 
 lint: ## style, formatting, forbidden imports, undeclared dependencies
 	$(DEV) $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from common.ids import new_id
-from support.ledger import PRICE, Ledger, a_job
+from support.ledger import PRICE, SKU, Ledger, a_job
 
 
 async def billing(ledger: Ledger, *arguments: str) -> tuple[int, str, str]:
@@ -62,3 +62,50 @@ async def test_balance_and_check_say_what_is(ledger: Ledger) -> None:
     status, out, _ = await billing(ledger, "check")
     assert status == 0
     assert set(json.loads(out)["violations"].values()) == {0}
+
+
+async def test_prices_are_scheduled_from_the_command_line(ledger: Ledger) -> None:
+    account = await ledger.account(microusd=PRICE)
+    dearer = ["prices", "schedule", "--price", f"{SKU}=9", "--reason", "dearer upstream"]
+    status, _, err = await billing(ledger, *dearer, "--in-days", "13.99")
+    assert status == 1
+    assert "the earliest date is" in err
+    assert "Traceback" not in err
+    change_id = str(new_id())
+    scheduled = [await billing(ledger, *dearer, "--in-days", "14", "--change-id", change_id) for _ in range(2)]
+    assert [status for status, _, _ in scheduled] == [0, 0]
+    first, again = [json.loads(out) for _, out, _ in scheduled]
+    assert first == again
+
+    _, out, _ = await billing(ledger, "prices", "list")
+    assert json.loads(out)["prices"] == {SKU: 9}, "who signs up now is shown the new price"
+    _, out, _ = await billing(ledger, "prices", "list", "--account", str(account))
+    shown = json.loads(out)
+    assert shown["prices"] == {SKU: PRICE / 1_000}
+    assert [(one["sku"], one["credits"]) for one in shown["upcoming"]] == [(SKU, 9)]
+    _, out, _ = await billing(ledger, "prices", "unmoved", change_id)
+    (line,) = out.splitlines()
+    assert json.loads(line)["account_id"] == str(account)
+    assert json.loads(line)["reason"] == "no_notice_accepted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--price", "no-equals-sign"], "SKU=CREDITS"),
+        (["--price", f"{SKU}=many"], "not an amount"),
+        (["--price", f"{SKU}=0"], "above 0"),
+        (["--price", "unheard-of=1"], "no such SKU"),
+        (["--price", f"{SKU}=1", "--effective-at", "tomorrow"], "not a date"),
+        (["--price", f"{SKU}=1", "--effective-at", "2027-01-01T00:00:00"], "offset"),
+        (["--price", f"{SKU}=1", "--effective-at", "2020-01-01T00:00:00Z"], "has passed"),
+    ],
+)
+async def test_a_price_that_cannot_be_scheduled_is_refused_in_a_sentence(
+    ledger: Ledger, arguments: list[str], says: str
+) -> None:
+    status, out, err = await billing(ledger, "prices", "schedule", "--reason", "r", *arguments)
+    assert status == 1
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err

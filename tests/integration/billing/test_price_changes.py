@@ -22,16 +22,12 @@ BEFORE = ANNOUNCED - timedelta(days=100)
 RAISED = 2 * PRICE
 
 
-def announced(
-    ledger: Ledger, price: int, *, at: datetime = ANNOUNCED, effective: datetime = EFFECTIVE
-) -> UUID:
+def announced(ledger: Ledger, price: int, *, at: datetime = ANNOUNCED, effective: datetime = EFFECTIVE) -> UUID:
     """A change as it stands in the book after it was announced at that moment."""
     change = new_id()
     with psycopg.connect(ledger.urls.admin_url) as admin:
         admin.execute("set search_path = billing")
-        admin.execute(
-            "insert into price_changes values (%s, 'because', %s, %s)", (change, at, effective)
-        )
+        admin.execute("insert into price_changes values (%s, 'because', %s, %s)", (change, at, effective))
         admin.execute(
             "insert into prices (sku, unit_price_microusd, effective_at, change_id) values (%s, %s, %s, %s)",
             (SKU, price, effective, change),
@@ -179,7 +175,9 @@ async def test_the_ends_of_a_job_that_straddles_a_change_agree(ledger: Ledger) -
     assert held.price_version != later.price_version
 
 
-async def quoted(ledger: Ledger, account: UUID, *, quantity: int = 1, lives: timedelta = timedelta(minutes=10)) -> str:
+async def quoted(
+    ledger: Ledger, account: UUID, *, quantity: int = 1, lives: timedelta = timedelta(minutes=10)
+) -> str:
     price = await ledger.prices.of(SKU, account, now())
     assert price is not None
     amount = price["unit_price_microusd"] * quantity
@@ -212,7 +210,11 @@ async def test_a_quote_that_ran_out_still_says_what_is_the_most(ledger: Ledger) 
 async def test_a_quote_is_for_one_account_and_one_request(ledger: Ledger) -> None:
     account, other = await ledger.account(microusd=10 * PRICE), await ledger.account(microusd=10 * PRICE)
     quote = await quoted(ledger, account)
-    for job in (a_job(other, quote_id=quote), a_job(account, quantity=2, quote_id=quote), a_job(account, quote_id="x")):
+    for job in (
+        a_job(other, quote_id=quote),
+        a_job(account, quantity=2, quote_id=quote),
+        a_job(account, quote_id="x"),
+    ):
         answer = await ledger.hold(job)
         assert isinstance(answer, JobRejected) and answer.error.code == "invalid_quote"
     assert await ledger.pots(account) == (0, 0, 10 * PRICE, 0)

@@ -4,11 +4,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import click
 
+from billing.domain.reservation import SINCE_EVER
 from billing.settings import BillingSettings
 
 Outcome = TypeVar("Outcome")
@@ -112,6 +114,121 @@ def check() -> None:
     found = _with_database(count_violations)
     click.echo(json.dumps({"violations": found}, indent=2))
     sys.exit(1 if any(found.values()) else 0)
+
+
+@main.group()
+def prices() -> None:
+    """The price book: what is paid, what is announced, and who still pays the old price."""
+
+
+@prices.command("list")
+@click.option("--account", type=click.UUID, help="As this account pays; without it, as a new customer would.")
+def list_prices(account: UUID | None) -> None:
+    """Every SKU's price of one unit, in credits, and what is announced."""
+    from billing.repository.prices import Prices
+    from common.credits import to_credits
+    from common.database import Database
+
+    async def read(database: Database) -> dict[str, Any]:
+        book = Prices(database)
+        return {
+            "prices": {
+                row["sku"]: to_credits(row["unit_price_microusd"])
+                for row in await book.paid_by(account, SINCE_EVER if account else None)
+            },
+            "upcoming": [
+                {
+                    "sku": row["sku"],
+                    "credits": to_credits(row["unit_price_microusd"]),
+                    "effective_at": row["effective_at"].isoformat(),
+                    "announced_at": row["announced_at"].isoformat(),
+                }
+                for row in await book.upcoming()
+            ],
+        }
+
+    click.echo(json.dumps(_with_database(read), indent=2))
+
+
+@prices.command()
+@click.option("--price", "new_prices", multiple=True, required=True, metavar="SKU=CREDITS", help="May be repeated.")
+@click.option("--reason", required=True, help="Customers read it in their notice.")
+@click.option("--effective-at", type=str, help="With its offset: 2027-03-01T00:00:00Z.")
+@click.option("--in-days", type=click.FloatRange(0), help="Instead of a date: so many times 24 hours from now.")
+@click.option(
+    "--change-id", type=click.UUID, help="An id of your own: repeating the command announces nothing twice."
+)
+def schedule(
+    new_prices: tuple[str, ...],
+    reason: str,
+    effective_at: str | None,
+    in_days: float | None,
+    change_id: UUID | None,
+) -> None:
+    """Announce new prices. An increase needs 14 days; a decrease may be immediate, with neither date nor days."""
+    from billing.domain.pricing import BadChange, PriceChange
+    from billing.repository.price_changes import PriceChanges
+    from common.database import Database
+    from common.ids import new_id
+
+    if effective_at is not None and in_days is not None:
+        raise click.UsageError("--effective-at and --in-days exclude each other")
+    try:
+        change = PriceChange(
+            change_id or new_id(),
+            dict(map(_price, new_prices)),
+            reason,
+            None if effective_at is None else _moment(effective_at),
+            None if in_days is None else timedelta(days=in_days),
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+    async def announce(database: Database) -> dict[str, Any]:
+        row = await PriceChanges(database).schedule(change)
+        return {
+            "change_id": str(row["change_id"]),
+            "announced_at": row["announced_at"].isoformat(),
+            "effective_at": row["effective_at"].isoformat(),
+        }
+
+    try:
+        click.echo(json.dumps(_with_database(announce)))
+    except BadChange as error:
+        raise click.ClickException(str(error)) from None
+
+
+@prices.command()
+@click.argument("change_id", type=click.UUID)
+def unmoved(change_id: UUID) -> None:
+    """Accounts that do not pay a change's prices yet, one JSON line each, with the reason."""
+    from billing.repository.price_changes import PriceChanges
+    from common.database import Database
+
+    async def read(database: Database) -> None:
+        after = UUID(int=0)
+        while rows := await PriceChanges(database).on_old_price(change_id, after=after, limit=1_000):
+            for row in rows:
+                click.echo(json.dumps(dict(row), default=str))
+            after = rows[-1]["account_id"]
+
+    _with_database(read)
+
+
+def _price(text: str) -> tuple[str, int]:
+    from common.credits import from_credits
+
+    sku, equals, amount = text.rpartition("=")
+    if not equals or not sku:
+        raise ValueError(f"{text!r} is not SKU=CREDITS, such as gpt-image-2:1024x1024:low=7.5")
+    return sku, from_credits(amount)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date such as 2027-03-01T00:00:00Z") from None
 
 
 def _settings() -> BillingSettings:

@@ -50,7 +50,11 @@ def create_app(settings: BillingSettings) -> FastAPI:
     token = settings.internal_token.get_secret_value()
     quotes = Quotes(token)
     bus.include(
-        consumers(HoldPrice(Holds(database, settings.expire_after_deadline_s), quotes), settle, Control(settle, reservations))
+        consumers(
+            HoldPrice(Holds(database, settings.expire_after_deadline_s), quotes),
+            settle,
+            Control(settle, reservations),
+        )
     )
     sweeper = Sweeper(settle, reservations, bus.publish)
     proposed = proposed_prices()

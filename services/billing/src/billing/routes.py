@@ -53,9 +53,7 @@ class MailNewses(BaseModel):
     notices: Annotated[list[MailNews], Field(min_length=1, max_length=1_000)]
 
 
-def internal_api(
-    accounts: Accounts, prices: Prices, changes: PriceChanges, quotes: Quotes, token: str
-) -> APIRouter:
+def internal_api(accounts: Accounts, prices: Prices, changes: PriceChanges, quotes: Quotes, token: str) -> APIRouter:
     """The routes, open to whoever carries the services' token."""
 
     async def authorized(authorization: Annotated[str, Header()] = "") -> None:
@@ -127,9 +125,7 @@ def internal_api(
     async def schedule(change: Change) -> dict[str, Any]:
         """Announce new prices; 409 with a sentence when that is not possible (the earliest date is in it)."""
         try:
-            ordered = PriceChange(
-                change.change_id, change.unit_prices_microusd, change.reason, change.effective_at
-            )
+            ordered = PriceChange(change.change_id, change.unit_prices_microusd, change.reason, change.effective_at)
             return dict(await changes.schedule(ordered))
         except BadChange as error:
             raise HTTPException(409, str(error)) from None

@@ -17,19 +17,26 @@ class BadChange(ValueError):  # noqa: N818 - a fact about the request
 
 @dataclass(frozen=True, slots=True)
 class PriceChange:
-    """New prices from one date on, announced together. ``effective_at`` None: at once, for decreases only."""
+    """New prices, announced together, from a date on or from so long after the announcement; with neither, at once."""
 
     change_id: UUID
     unit_prices_microusd: Mapping[str, int]
     reason: str
     effective_at: datetime | None = None
+    effective_in: timedelta | None = None
+
+    def starts_at(self, now: datetime) -> datetime:
+        """When it takes effect if it is announced now."""
+        return self.effective_at or now + (self.effective_in or timedelta())
 
     def __post_init__(self) -> None:
         if not self.unit_prices_microusd:
             raise BadChange("name at least one SKU and its new price")
         for sku, price in self.unit_prices_microusd.items():
             if not 0 < price <= MAX_UNIT_PRICE_MICROUSD:
-                raise BadChange(f"{sku}: a unit price is above 0 and at most {MAX_UNIT_PRICE_MICROUSD:,} micro-dollars")
+                raise BadChange(
+                    f"{sku}: a unit price is above 0 and at most {MAX_UNIT_PRICE_MICROUSD:,} micro-dollars"
+                )
         if not 1 <= len(self.reason) <= 500:
             raise BadChange("give a reason of 1 to 500 characters; customers read it in their notice")
         if self.effective_at is not None and self.effective_at.tzinfo is None:
@@ -45,7 +52,7 @@ def check(change: PriceChange, in_force: Mapping[str, int], now: datetime) -> da
         BadChange: an unknown SKU, a date that has passed, a price that is none, or an increase nearer than NOTICE;
             the message names the earliest date.
     """
-    effective_at = change.effective_at or now
+    effective_at = change.starts_at(now)
     if effective_at < now:
         raise BadChange(f"{effective_at.isoformat()} has passed; leave the date out for a decrease at once")
     for sku, price in change.unit_prices_microusd.items():

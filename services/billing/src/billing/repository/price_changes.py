@@ -17,7 +17,7 @@ _KNOWN = "select change_id, reason, announced_at, effective_at from price_change
 # The price by date, whoever pays it: the yardstick for whether a new one is an increase.
 _BY_DATE = """
 select distinct on (sku) sku, unit_price_microusd from prices
-where sku = any(%(skus)s::text[]) and effective_at <= coalesce(%(at)s, clock_timestamp())
+where sku = any(%(skus)s::text[]) and effective_at <= %(at)s
 order by sku, effective_at desc, version desc
 """
 
@@ -100,7 +100,7 @@ class PriceChanges:
             if known:
                 return known[0]
             now: datetime = alone["now"]
-            rows = await transaction.fetch(_BY_DATE, {"skus": skus, "at": change.effective_at})
+            rows = await transaction.fetch(_BY_DATE, {"skus": skus, "at": change.starts_at(now)})
             at = check(change, {row["sku"]: row["unit_price_microusd"] for row in rows}, now)
             taken = await transaction.fetch(_TAKEN, {"skus": skus, "at": at})
             if taken:
@@ -134,6 +134,4 @@ class PriceChanges:
 
     async def on_old_price(self, change_id: UUID, *, after: UUID, limit: int) -> Sequence[Row]:
         """Accounts that do not pay a change's prices yet, and why; a page in the order of their ids."""
-        return await self._database.fetch(
-            _ON_OLD_PRICE, {"change_id": change_id, "after": after, "limit": limit}
-        )
+        return await self._database.fetch(_ON_OLD_PRICE, {"change_id": change_id, "after": after, "limit": limit})
