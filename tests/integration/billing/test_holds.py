@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from common.clock import now
 from common.coalescer import alone
 from common.contracts import JobRejected, JobReserved, JobSettled
 from common.ids import new_job_id

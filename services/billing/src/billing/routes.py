@@ -94,7 +94,7 @@ def internal_api(accounts: Accounts, prices: Prices, changes: PriceChanges, quot
     async def price_list(
         account_id: UUID | None = None, account_opened_at: AwareDatetime | None = None
     ) -> dict[str, Any]:
-        """The price of one unit of every SKU now, for an account or for whoever signs up now, and what is announced."""
+        """The price of one unit of every SKU, for an account or for whoever signs up now, and what is announced."""
         return {
             "prices": [dict(row) for row in await prices.paid_by(account_id, account_opened_at)],
             "upcoming": [dict(row) for row in await prices.upcoming()],

@@ -17,7 +17,7 @@ class BadChange(ValueError):  # noqa: N818 - a fact about the request
 
 @dataclass(frozen=True, slots=True)
 class PriceChange:
-    """New prices, announced together, from a date on or from so long after the announcement; with neither, at once."""
+    """New prices, announced together, from a date on or so long after the announcement; with neither, at once."""
 
     change_id: UUID
     unit_prices_microusd: Mapping[str, int]

@@ -87,7 +87,8 @@ spent as materialized (
     from held group by account_id
 ),
 seen as materialized (
-    select account_id, min(opened_at) as opened_at from held join request using (job_id, account_id) group by account_id
+    select account_id, min(opened_at) as opened_at
+    from held join request using (job_id, account_id) group by account_id
 ),
 refused as (
     insert into reservations (job_id, account_id, state, amount_microusd, synchronous, livemode, replica, decided_at,

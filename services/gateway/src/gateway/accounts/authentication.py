@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from common import telemetry
@@ -31,6 +32,8 @@ class Caller:
     livemode: bool
     rate_per_minute: int | None
     inflight: int | None
+    opened_at: datetime
+    """When the account was opened: announced prices from before were shown to it then."""
 
 
 class Authentication:
@@ -60,7 +63,7 @@ class Authentication:
         if row.state != "active":
             code, message = _NOT_ACTIVE[row.state]
             raise AccountNotActive(message, code=code)
-        return Caller(row.account_id, row.api_key_id, row.livemode, row.rate_per_minute, row.inflight)
+        return Caller(row.account_id, row.api_key_id, row.livemode, row.rate_per_minute, row.inflight, row.opened_at)
 
     async def _row(self, key: bytes) -> KeyRow | None:
         cached = self._cache.get(key)

@@ -1,6 +1,7 @@
 """All SQL about accounts, keys and rate buckets."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from common.coalescer import Coalescer
@@ -20,7 +21,8 @@ values (%(key)s, %(account)s, %(digest)s, %(prefix)s, %(last_four)s)
 """
 
 _BY_DIGEST = """
-select k.digest, k.api_key_id, k.livemode, a.account_id, a.state, a.rate_per_minute, a.inflight
+select k.digest, k.api_key_id, k.livemode, a.account_id, a.state, a.rate_per_minute, a.inflight,
+    a.created_at as opened_at
 from api_keys k join accounts a using (account_id)
 where k.digest = any(%(digests)s::bytea[]) and k.revoked_at is null
 """
@@ -54,6 +56,7 @@ class KeyRow:
     state: str
     rate_per_minute: int | None
     inflight: int | None
+    opened_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

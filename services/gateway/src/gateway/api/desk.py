@@ -10,7 +10,9 @@ from starlette.requests import Request
 
 from common import telemetry
 from common.catalogue import Catalogue, Dialect, InvalidParameter, Model
+from common.catalogue import Request as Wanted
 from common.contracts.body import JobBody
+from common.credits import from_credits
 from common.egress import EgressPolicy, EgressRefused, check_url
 from common.failpoints import reach
 from common.sealing import Sealed, Sealer
@@ -38,6 +40,7 @@ Kind = Literal["image", "video"]
 _CALLBACK_FIELDS = ("callback_url", "webhook_url")
 _MAX_KEY_CHARS = 255
 _MAX_RETRY_COUNT = 100
+_MAX_QUOTE_CHARS = 600
 
 
 class Desk:
@@ -111,10 +114,7 @@ class Desk:
         callback_url = await self._callback(fields)
         own = _own_fields(fields)
         media = await self._media.take(model, dialect, form, job_id)
-        try:
-            wanted = model.request(dialect, fields, media.roles)
-        except InvalidParameter as error:
-            raise InvalidRequest(error.message, code=error.code, param=error.param) from None
+        wanted = _wanted(model, dialect, fields, media)
         said = {"fields": fields, "own": own, "model": model.id, "callback": callback_url}
         return Order(
             job_id=job_id,
@@ -128,9 +128,24 @@ class Desk:
             idempotency_hash=self._sameness.of_key(key) if key is not None else None,
             retry_count=retry_count,
             callback_url=callback_url,
+            quote_id=_quote_id(own),
+            max_microusd=_max_microusd(own),
         )
 
-    def _model(self, name: Any, kind: Kind) -> Model:
+    async def priced(self, request: Request, form: Form, *, job_id: UUID, dialect: Dialect) -> Wanted:
+        """What a form would order, for its price alone; nothing of it is kept. Raises as :meth:`order`."""
+        try:
+            fields = form.fields
+            model = self._model(fields.pop("model", None))
+            Note.of(request.scope).facts["model"] = model.id
+            await self._callback(fields)
+            _own_fields(fields)
+            media = await self._media.take(model, dialect, form, job_id)
+            return _wanted(model, dialect, fields, media)
+        finally:
+            self._staging.discard([file for _, file in form.files])
+
+    def _model(self, name: Any, kind: Kind | None = None) -> Model:
         if name is None:
             raise InvalidRequest("model is required.", code="missing_required_parameter", param="model")
         if not isinstance(name, str):
@@ -142,7 +157,7 @@ class Desk:
                 code="model_not_found",
                 param="model",
             )
-        if model.kind != kind:
+        if kind is not None and model.kind != kind:
             raise InvalidRequest(f"This model makes {model.kind}s, not {kind}s.", param="model")
         if not is_available(model, self._providers):
             raise ModelUnavailable(param="model")
@@ -173,6 +188,13 @@ class Desk:
         return seal
 
 
+def _wanted(model: Model, dialect: Dialect, fields: dict[str, Any], media: Media) -> Wanted:
+    try:
+        return model.request(dialect, fields, media.roles)
+    except InvalidParameter as error:
+        raise InvalidRequest(error.message, code=error.code, param=error.param) from None
+
+
 def response_format(fields: dict[str, Any]) -> str:
     """How the caller wants to have its images: ``url`` unless it asks for ``b64_json``."""
     chosen = fields.get("response_format")
@@ -184,13 +206,36 @@ def response_format(fields: dict[str, Any]) -> str:
 def _own_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields that no model knows, because the API itself reads them."""
     own: dict[str, Any] = {
-        name: fields.pop(name) for name in ("response_format", "stream", "partial_images") if name in fields
+        name: fields.pop(name)
+        for name in ("response_format", "stream", "partial_images", "quote_id", "max_credits")
+        if name in fields
     }
     if own.get("stream") not in (None, False, "false"):
         raise InvalidRequest("stream is not supported yet; send false or leave it out.", param="stream")
     if own.get("partial_images") not in (None, 0, "0"):
         raise InvalidRequest("partial_images needs stream, which is not supported yet.", param="partial_images")
     return own
+
+
+def _quote_id(own: dict[str, Any]) -> str | None:
+    quote_id = own.get("quote_id")
+    if quote_id is not None and not (isinstance(quote_id, str) and 1 <= len(quote_id) <= _MAX_QUOTE_CHARS):
+        raise InvalidRequest("quote_id must be one that POST /quote has answered.", param="quote_id")
+    return quote_id
+
+
+def _max_microusd(own: dict[str, Any]) -> int | None:
+    limit = own.get("max_credits")
+    if limit is None:
+        return None
+    try:
+        # Of a form it comes as text. A boolean is a number to Python, and to nobody else.
+        microusd = 0 if isinstance(limit, bool) else from_credits(str(limit))
+    except ValueError as error:
+        raise InvalidRequest(f"max_credits: {error}.", param="max_credits") from None
+    if microusd <= 0:
+        raise InvalidRequest("max_credits must be a number of credits above 0.", param="max_credits")
+    return microusd
 
 
 def _idempotency_key(request: Request) -> str | None:

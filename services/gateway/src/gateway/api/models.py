@@ -9,7 +9,7 @@ from common.catalogue import Catalogue, Model
 from common.credits import to_credits
 from gateway.api.answers import answer
 from gateway.api.desk import Desk
-from gateway.billing_api import BillingApi
+from gateway.billing_api import BillingApi, PriceList, Upcoming
 from gateway.domain.availability import is_available
 from gateway.errors import NotFound
 
@@ -27,25 +27,24 @@ class Models:
 
     async def list(self, request: Request) -> Response:
         """All models."""
-        await self._desk.caller(request)
-        prices = await self._billing.prices()
+        caller = await self._desk.caller(request)
+        prices = await self._billing.prices(caller.account_id, caller.opened_at)
         return answer({"object": "list", "data": [self._shown(model, prices) for model in self._catalogue.models]})
 
     async def retrieve(self, request: Request) -> Response:
         """One model by its id or an alias."""
-        await self._desk.caller(request)
+        caller = await self._desk.caller(request)
         model = self._catalogue.find(request.path_params["id"])
         if model is None:
             raise NotFound("This model does not exist.", code="model_not_found", param="model")
-        return answer(self._shown(model, await self._billing.prices()))
+        return answer(self._shown(model, await self._billing.prices(caller.account_id, caller.opened_at)))
 
-    def _shown(self, model: Model, prices: dict[str, int] | None) -> dict[str, Any]:
+    def _shown(self, model: Model, prices: PriceList | None) -> dict[str, Any]:
         return _view(model, prices, available=is_available(model, self._providers))
 
 
-def _view(model: Model, prices: dict[str, int] | None, *, available: bool) -> dict[str, Any]:
+def _view(model: Model, prices: PriceList | None, *, available: bool) -> dict[str, Any]:
     """``prices`` None: billing does not answer just now, and nothing is guessed."""
-    own = {sku: price for sku, price in (prices or {}).items() if sku.startswith(f"{model.id}:")}
     return {
         "id": model.id,
         "object": "model",
@@ -57,10 +56,26 @@ def _view(model: Model, prices: dict[str, int] | None, *, available: bool) -> di
         "kind": model.kind,
         "available": available,
         "aliases": list(model.aliases),
-        "prices": None if prices is None else [
-            {"sku": sku, "credits": to_credits(price), "unit": "image" if model.kind == "image" else "second"}
-            for sku, price in sorted(own.items())
-        ],
+        "prices": None if prices is None else _prices(model, prices),
         "parameters": model.parameters_schema("openai"),
         "native_parameters": model.parameters_schema("native"),
     }  # fmt: skip
+
+
+def _prices(model: Model, prices: PriceList) -> list[dict[str, Any]]:
+    return [
+        {
+            "sku": sku,
+            "credits": to_credits(price),
+            "unit": "image" if model.kind == "image" else "second",
+            "upcoming": _upcoming(prices.upcoming.get(sku), price),
+        }
+        for sku, price in sorted(prices.now.items())
+        if sku.startswith(f"{model.id}:")
+    ]
+
+
+def _upcoming(price: Upcoming | None, now_microusd: int) -> dict[str, Any] | None:
+    if price is None or price.unit_price_microusd == now_microusd:  # who signed up after it was announced pays it
+        return None
+    return {"credits": to_credits(price.unit_price_microusd), "effective_at": int(price.effective_at.timestamp())}

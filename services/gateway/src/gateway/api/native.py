@@ -58,6 +58,24 @@ class Native:
                 job = changed or watch.job or job
         return answer(self._views.task(job))
 
+    async def quote(self, request: Request) -> Response:
+        """What a generation with the same body would cost, promised for ten minutes; changes nothing."""
+        caller = await self._desk.caller(request)
+        job_id = new_job_id()
+        form = await self._desk.read(request, caller, job_id, forms=False)
+        wanted = await self._desk.priced(request, form, job_id=job_id, dialect="native")
+        quote = await self._billing.quote(caller.account_id, caller.opened_at, wanted.sku, wanted.quantity)
+        return answer(
+            {
+                "object": "quote",
+                "model": wanted.model,
+                "credits": to_credits(quote.amount_microusd),
+                "price_version": quote.price_version,
+                "quote_id": quote.quote_id,
+                "valid_until": int(quote.valid_until.timestamp()),
+            }
+        )
+
     async def balance(self, request: Request) -> Response:
         """What can be spent now, and what is held for jobs that run."""
         caller = await self._desk.caller(request)

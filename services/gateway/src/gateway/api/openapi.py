@@ -12,7 +12,7 @@ _STATES = {
     402: "Not enough credits.",
     403: "Not allowed.",
     404: "No such thing.",
-    409: "It contradicts an earlier request, or is not ready.",
+    409: "It contradicts an earlier request, is not ready, or costs more than it may (price_changed).",
     410: "It has expired and is deleted.",
     413: "Too large.",
     415: "A content type this call does not read.",
@@ -67,6 +67,7 @@ def _operation(operation: Operation, path: str) -> dict[str, Any]:
     ]
     if operation.body is not None:
         described["requestBody"] = _request_body(operation.body)
+    if operation.body is not None and operation.answers != "Quote":
         parameters.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}})
     if operation.body == "openai image":
         says = "respond-async answers 202 with the task."
@@ -118,12 +119,16 @@ def _bodies(catalogue: Catalogue) -> dict[str, Any]:
                         "model": {"type": "string", "enum": [model.id, *model.aliases]},
                         **schema["properties"],
                         "callback_url": {"type": "string", "format": "uri"},
+                        "quote_id": {"type": "string", "description": "Pay what this quote of POST /quote promised."},
+                        "max_credits": {"type": "number", "description": "Refuse with 409 price_changed above this."},
                     }
                     if (dialect, kind) == ("openai", "image"):
                         properties["response_format"] = {"enum": ["url", "b64_json"], "default": "url"}
                     required = ["model", *schema["required"]]
                     variants.append({**schema, "title": model.id, "properties": properties, "required": required})
             bodies[_body_name(f"{dialect} {kind}")] = {"oneOf": variants}
+    either = [bodies[_body_name(f"native {kind}")] for kind in ("image", "video")]
+    bodies[_body_name("native any")] = {"oneOf": [variant for one in either for variant in one["oneOf"]]}
     return bodies
 
 
@@ -210,6 +215,14 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         held_credits={"type": "number"},
         livemode=_LIVE,
     ),
+    "Quote": _object(
+        object={"const": "quote"},
+        model=_TEXT,
+        credits={"type": "number", "description": "What a generation with this body would cost now."},
+        price_version={"type": "integer"},
+        quote_id=_TEXT,
+        valid_until=_TIME,
+    ),
     "Model": _object(
         id=_TEXT,
         object={"const": "model"},
@@ -222,7 +235,15 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         aliases={"type": "array", "items": _TEXT},
         prices={
             "type": ["array", "null"],
-            "items": _object(sku=_TEXT, credits={"type": "number"}, unit={"enum": ["image", "second"]}),
+            "items": _object(
+                sku=_TEXT,
+                credits={"type": "number"},
+                unit={"enum": ["image", "second"]},
+                upcoming={
+                    "anyOf": [_object(credits={"type": "number"}, effective_at=_TIME), {"type": "null"}],
+                    "description": "An announced price: paid from its date on, or 14 days after you were told.",
+                },
+            ),
         },
         parameters={"type": "object"},
         native_parameters={"type": "object"},

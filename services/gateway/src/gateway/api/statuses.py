@@ -74,6 +74,8 @@ _BY_JOB_CODE: dict[str, Status] = {
     "insufficient_quota": Status(429, "insufficient_quota", retry=False),
     "accept_expired": Status(503, SERVER, retry_after_s=1),
     "price_unavailable": Status(503, SERVER, retry=False),
+    "price_changed": Status(409, INVALID, retry=False),
+    "invalid_quote": Status(400, INVALID),
     "model_unavailable": Status(503, SERVER, retry=False),
     "content_policy_violation": Status(400, "image_generation_user_error", "moderation_blocked"),
     "invalid_request": Status(400, INVALID, "invalid_value"),

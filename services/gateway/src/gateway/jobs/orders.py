@@ -16,7 +16,8 @@ class Order:
     """Validated and ready to be sealed for whatever job it becomes.
 
     ``seal`` makes the sealed body for a job id and a moment of expiry: a repeat of a request seals its own body
-    for the job it repeats. ``retry_count`` is what a stock SDK says of itself.
+    for the job it repeats. ``retry_count`` is what a stock SDK says of itself. ``quote_id`` names a price that
+    billing promised, ``max_microusd`` the most the customer wants to pay.
     """
 
     job_id: UUID
@@ -30,3 +31,5 @@ class Order:
     idempotency_hash: bytes | None
     retry_count: int
     callback_url: str | None
+    quote_id: str | None = None
+    max_microusd: int | None = None

@@ -251,6 +251,9 @@ class Submission:
             synchronous=order.synchronous,
             livemode=order.caller.livemode,
             replica=self._bus.replica,
+            account_opened_at=order.caller.opened_at,
+            quote_id=order.quote_id,
+            max_microusd=order.max_microusd,
         )
 
     async def _publish(self, message: JobSubmitted, *, is_new: bool) -> None:
