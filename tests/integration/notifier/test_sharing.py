@@ -32,7 +32,7 @@ async def main():
     database, poster = Database(sys.argv[1]), Poster(EgressPolicy.parse("127.0.0.0/8"), timeout_s=1)
     await database.start(); await poster.start()
     sender = Sender(Deliveries(database), Secrets(database, sys.argv[2]), poster, schedule_s=(1.0,), timeout_s=1,
-                    max_in_flight=10, max_per_host=5, poll_interval_s=0.5, claim_margin_s=1.0)
+                    max_in_flight=10, max_per_host=5, poll_interval_s=0.5, claim_s=2.0)
     sender.start()
     await asyncio.sleep(20)
 
@@ -91,6 +91,40 @@ async def test_a_claim_holds_while_it_lasts(notifier: Notifier, urls) -> None:
     assert claimed.tries == 0
 
 
+async def test_a_post_that_takes_longer_than_a_claim_keeps_it(notifier: Notifier, urls) -> None:
+    url = notifier.receiver.on("/slow", answer(200, after_s=2.5))
+    await notifier.replica.sender.stop(1)
+    async with a_replica(urls.service_url, timeout_s=5, claim_s=0.6) as one:
+        event = notifier.finished(url)
+        await one.announce(event)
+        await until(lambda: notifier.receiver.seen, 5, 0.02)
+        async with a_replica(urls.service_url, timeout_s=5, claim_s=0.6):
+            await until(lambda: notifier.delivery(event)["state"] == "delivered", 10)
+    assert len(notifier.receiver.seen) == 1
+
+
+async def test_after_an_outage_the_living_keep_their_claims(notifier: Notifier, urls) -> None:
+    """The outage is longer than a claim: whoever claims first afterwards must not take what is being posted."""
+    url = notifier.receiver.on("/slow", answer(200, after_s=5))
+    await notifier.replica.sender.stop(1)
+    (here, one_url), (there, two_url) = [await FaultProxy.before(urls.service_url) for _ in range(2)]
+    options = {"timeout_s": 8, "claim_s": 1.0, "poll_interval_s": 0.1}
+    async with a_replica(one_url, **options) as one, a_replica(two_url, **options):
+        event = notifier.finished(url)
+        await one.announce(event)
+        await until(lambda: notifier.receiver.seen, 5, 0.02)
+        for proxy in (here, there):
+            proxy.refuse(True)
+            proxy.cut()
+        await asyncio.sleep(2)
+        for proxy in (there, here):
+            proxy.refuse(False)
+        await until(lambda: notifier.delivery(event)["state"] == "delivered", 15)
+        assert len(notifier.receiver.seen) == 1
+    for proxy in (here, there):
+        await proxy.stop()
+
+
 async def test_claims_at_a_barrier_never_overlap(notifier: Notifier) -> None:
     await notifier.replica.sender.stop(1)
     for _ in range(40):
@@ -109,7 +143,7 @@ async def test_a_failure_said_after_the_claim_was_lost_changes_nothing(notifier:
     [fresh] = await deliveries.claim(1, 30, {}, 10)
     started = event.finished_at
     assert not await deliveries.record(Try(stale, Answer(500), started, 1, 0.0))
-    assert notifier.delivery(event)["claimed_until"] == fresh.claimed_until
+    assert notifier.delivery(event)["claim"] == fresh.claim
     assert await deliveries.record(Try(stale, Answer(200), started, 1, None))
     assert not await deliveries.record(Try(fresh, Answer(500), started, 1, 0.0))
     assert notifier.delivery(event)["state"] == "delivered"
@@ -120,7 +154,7 @@ async def test_a_process_that_stood_still_does_not_post(notifier: Notifier, urls
     await notifier.replica.sender.stop(1)
     event = await notifier.tell(notifier.receiver.on("/hook", OK))
     # A claim that is over before a post could end is what a process finds that was stopped after claiming.
-    async with a_replica(urls.service_url, timeout_s=5.0, claim_margin_s=-4.9):
+    async with a_replica(urls.service_url, claim_s=-0.1):
         await asyncio.sleep(0.5)
     assert notifier.receiver.seen == []
     async with a_replica(urls.service_url):

@@ -9,6 +9,7 @@ from yarl import URL
 
 from common.coalescer import Coalescer
 from common.database import Database
+from common.ids import new_id
 from notifier.webhooks.schedule import Answer
 
 _WINDOW = 10
@@ -29,7 +30,7 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one URL, claimed by this process; ``claimed_until`` is the claim's token."""
+    """One event for one URL, claimed by this process; ``claim`` is the claim's token."""
 
     id: UUID
     account_id: UUID
@@ -37,7 +38,7 @@ class Delivery:
     host: str
     body: bytes
     tries: int
-    claimed_until: datetime
+    claim: UUID
     sealed_secret: bytes | None
 
 
@@ -67,10 +68,13 @@ class Deliveries:
         self.record = Coalescer("tries", self._record)
         """Note one try and what follows from it; False when another process holds the claim by now."""
 
-    async def claim(self, room: int, for_s: float, taken: Mapping[str, int], max_per_host: int) -> Sequence[Delivery]:
-        """Due deliveries that nobody works on, ours for ``for_s`` seconds; a process that dies loses its claim.
+    async def claim(
+        self, room: int, for_s: float, taken: Mapping[str, int], max_per_host: int, *, lapsed_too: bool = True
+    ) -> Sequence[Delivery]:
+        """Due deliveries that nobody works on, ours for ``for_s`` seconds and as often as it is renewed.
 
-        ``taken``: places that are not free, of the ``max_per_host`` that each host has.
+        ``lapsed_too``: also those whose holder has not renewed. ``taken``: places that are not free, of the
+        ``max_per_host`` that each host has.
         """
         rows = await self._database.fetch(
             """
@@ -78,7 +82,8 @@ class Deliveries:
                 select * from unnest(%(hosts)s::text[], %(counts)s::int[]) as t(host, places)
             ), candidates as (
                 select id, host, next_at from deliveries
-                where state = 'pending' and next_at <= now() and (claimed_until is null or claimed_until < now())
+                where state = 'pending' and next_at <= now()
+                  and (claimed_until is null or (%(lapsed_too)s and claimed_until < now()))
                   and host <> all(%(full)s::text[])
                 order by next_at limit %(window)s
             ), ranked as (
@@ -90,12 +95,12 @@ class Deliveries:
                 select d.id from deliveries d join ranked using (id)
                 where place <= %(max_per_host)s
                   and d.state = 'pending' and d.next_at <= now()
-                  and (d.claimed_until is null or d.claimed_until < now())
+                  and (d.claimed_until is null or (%(lapsed_too)s and d.claimed_until < now()))
                 order by ranked.next_at limit %(room)s for update of d skip locked
             )
-            update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s)
+            update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s), claim = %(claim)s
             from chosen where d.id = chosen.id
-            returning d.id, d.account_id, d.url, d.host, d.body, d.tries, d.claimed_until,
+            returning d.id, d.account_id, d.url, d.host, d.body, d.tries, d.claim,
                       (select sealed from secrets s where s.account_id = d.account_id) as sealed_secret
             """,
             {
@@ -106,9 +111,27 @@ class Deliveries:
                 "max_per_host": max_per_host,
                 "room": room,
                 "for_s": for_s,
+                "lapsed_too": lapsed_too,
+                "claim": new_id(),
             },
         )
         return [Delivery(**{**row, "body": row["body"].encode()}) for row in rows]
+
+    async def renew(self, held: Sequence[Delivery], for_s: float) -> int:
+        """Hold on to claims for another ``for_s`` seconds; how many were still ours."""
+        return await self._database.execute(
+            """
+            with given as (
+                select * from unnest(%(ids)s::uuid[], %(claims)s::uuid[]) as g(id, claim)
+            ), mine as (
+                select d.id from deliveries d join given g using (id)
+                where d.claim = g.claim and d.state = 'pending' order by d.id for update of d
+            )
+            update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s)
+            from mine where d.id = mine.id
+            """,
+            {"ids": [one.id for one in held], "claims": [one.claim for one in held], "for_s": for_s},
+        )
 
     async def next_due_s(self) -> float | None:
         """Seconds until the next pending delivery that is not due yet; None when there is none."""
@@ -149,17 +172,17 @@ class Deliveries:
             """
             with given as (
                 select * from unnest(
-                    %(ids)s::uuid[], %(claims)s::timestamptz[], %(states)s::text[], %(pauses)s::float8[],
+                    %(ids)s::uuid[], %(claims)s::uuid[], %(states)s::text[], %(pauses)s::float8[],
                     %(starts)s::timestamptz[], %(latencies)s::int[], %(statuses)s::int[], %(errors)s::text[]
-                ) as t(id, claimed_until, state, pause_s, started_at, latency_ms, status, error)
+                ) as t(id, claim, state, pause_s, started_at, latency_ms, status, error)
             ), tried as (
                 update deliveries d set
-                    state = g.state, tries = d.tries + 1, claimed_until = null,
+                    state = g.state, tries = d.tries + 1, claimed_until = null, claim = null,
                     next_at = now() + make_interval(secs => g.pause_s),
                     finished_at = case when g.state = 'pending' then null else now() end
                 from given g
                 where d.id = g.id and d.state = 'pending'
-                  and (d.claimed_until = g.claimed_until or g.state = 'delivered')
+                  and (d.claim = g.claim or g.state = 'delivered')
                 returning d.id, d.tries, g.started_at, g.latency_ms, g.status, g.error
             )
             insert into attempts (delivery_id, number, started_at, latency_ms, status, error)
@@ -167,7 +190,7 @@ class Deliveries:
             """,
             {
                 "ids": [one.delivery.id for one in batch],
-                "claims": [one.delivery.claimed_until for one in batch],
+                "claims": [one.delivery.claim for one in batch],
                 "states": [one.state for one in batch],
                 "pauses": [one.pause_s or 0.0 for one in batch],
                 "starts": [one.started_at for one in batch],
