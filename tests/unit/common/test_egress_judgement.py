@@ -126,8 +126,14 @@ def test_an_allowed_network_allows_its_addresses_and_no_others():
     networks = EgressPolicy.parse("127.0.0.0/8, 10.1.0.0/16,fd00::/8").allow_cidrs
     for address in ("127.0.0.1", "::ffff:127.0.0.1", "10.1.2.3", "fd12::1"):
         assert allowed_address(address, networks)
-    for address in ("10.2.0.1", "169.254.169.254", "::1", "64:ff9b::7f00:1", "2002:7f00:1::", "::127.0.0.1"):
+    for address in ("10.2.0.1", "169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::", "::127.0.0.1"):
         assert not allowed_address(address, networks)
+
+
+def test_who_allows_loopback_allows_it_under_both_its_names_and_nobody_else_does():
+    assert allowed_address("::1", EgressPolicy.parse("127.0.0.0/8").allow_cidrs)
+    for cidrs in ("", "127.0.0.2/32", "10.0.0.0/8", "fd00::/8"):
+        assert not allowed_address("::1", EgressPolicy.parse(cidrs).allow_cidrs)
 
 
 @given(st.ip_addresses(v=4))
@@ -282,6 +288,13 @@ LOCAL = EgressPolicy.parse("127.0.0.0/8")
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/hook", "https://127.0.0.1/", "http://localhost:9/"])
 async def test_in_an_allowed_network_http_and_any_port_are_fine(url):
     await check_url(url, LOCAL, lookup=answering("127.0.0.1"))
+    await check_url(url, LOCAL, lookup=answering("127.0.0.1", "::1"))
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0x", "1.2.3.4.5", "example.0x7f"])
+async def test_a_number_for_a_host_is_refused_when_it_is_registered_wherever_it_leads(host):
+    with pytest.raises(EgressRefused, match="usual form"):
+        await check_url(f"https://{host}/", LOCAL, lookup=answering("127.0.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +336,8 @@ def test_settings_are_read_in_one_spelling_and_mistakes_are_named():
     assert EgressPolicy.parse() == EgressPolicy.parse(" , ") == EgressPolicy()
     assert Origin.parse("HTTPS://Media.Example") == Origin("https", "media.example", 443)
     assert Origin.parse("http://[::1]:9001/") == Origin("http", "::1", 9001)
-    for cidrs in ("10.0.0.1/8", "10.0.0.0/33", "everything"):
+    assert EgressPolicy.parse("10.0.0.1/8") == EgressPolicy.parse("10.0.0.0/8")
+    for cidrs in ("10.0.0.0/33", "everything"):
         with pytest.raises(ValueError, match=r"\w"):
             EgressPolicy.parse(cidrs)
     for origin in (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_network
 from typing import NamedTuple
 
 from yarl import URL
@@ -10,6 +10,9 @@ from yarl import URL
 from common.egress.addresses import Network, allowed_address, parse_address, within
 from common.egress.errors import EgressRefused
 
+# Whoever allows this machine's loopback means both its names: `localhost` has them both, and one would refuse it.
+_LOOPBACK_V4 = IPv4Address("127.0.0.1")
+_LOOPBACK_V6 = IPv6Network("::1/128")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # Names that mean something only inside a network. Addresses decide; this refuses also what a resolver of ours
 # would answer with an address that happens to be public.
@@ -57,7 +60,9 @@ class EgressPolicy:
     @classmethod
     def parse(cls, cidrs: str = "", origins: str | Iterable[str] = ()) -> "EgressPolicy":
         """From settings: comma-separated networks and origins. Raises ValueError that names the wrong part."""
-        networks = tuple(ip_network(part.strip()) for part in cidrs.split(",") if part.strip())
+        networks = tuple(ip_network(part.strip(), strict=False) for part in cidrs.split(",") if part.strip())
+        if any(within(_LOOPBACK_V4, [network]) for network in networks):
+            networks += (_LOOPBACK_V6,)
         parts = origins.split(",") if isinstance(origins, str) else origins
         return cls(networks, frozenset(Origin.parse(part) for part in parts if part.strip()))
 

@@ -15,6 +15,8 @@ _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
 )
+# What resolvers read as an IPv4 address in an odd spelling (WHATWG, "ends in a number").
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
 
 
 def parse_url(url: str) -> URL:
@@ -35,8 +37,11 @@ def parse_url(url: str) -> URL:
         raise EgressRefused("leave out the part after #; it is never sent")
     if origin.host.endswith("."):
         raise EgressRefused("leave out the dot at the end of the host name")
-    if parse_address(origin.host) is None and not _HOST.match(origin.host):
-        raise EgressRefused("the host name holds characters that host names do not have")
+    if parse_address(origin.host) is None:
+        if not _HOST.match(origin.host):
+            raise EgressRefused("the host name holds characters that host names do not have")
+        if _NUMERIC.match(origin.host):
+            raise EgressRefused("write the address in its usual form, or use a host name")
     return parsed
 
 
