@@ -11,9 +11,10 @@ import pytest
 
 from common.contracts import JobCancel, JobError, JobOverdue, JobRejected
 from common.ids import new_id
-from common.messaging import Bus, CannotReach, CannotWork, Consumers, TryLater, topology
+from common.messaging import Bus, CannotReach, CannotWork, Consumers, TryLater, consuming, topology
 from common.messaging.declaring import declare
 from common.messaging.wire import encode
+from support.logs import heard
 from support.proxy import FaultProxy
 
 
@@ -191,7 +192,8 @@ async def test_a_handler_that_raises_the_unforeseen_loses_nothing(amqp_url: str)
     assert tries == 2
 
 
-async def test_a_databases_error_is_logged_without_what_it_quotes(amqp_url: str, capsys) -> None:
+async def test_a_databases_error_is_logged_without_what_it_quotes(amqp_url: str, monkeypatch) -> None:
+    lines = heard(monkeypatch, consuming)
     on, done = Consumers(), asyncio.Event()
     tries = 0
 
@@ -206,7 +208,7 @@ async def test_a_databases_error_is_logged_without_what_it_quotes(amqp_url: str,
     async with a_bus(amqp_url, on) as bus:
         await bus.publish(an_overdue())
         await asyncio.wait_for(done.wait(), 15)
-    said = capsys.readouterr().out
+    said = lines.getvalue()
     assert "handler_failed" in said
     assert "UniqueViolation" in said
     assert "canary" not in said
