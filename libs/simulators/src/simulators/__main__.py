@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -129,6 +130,37 @@ def media(**options: Any) -> None:
 def receiver(**options: Any) -> None:
     """A receiver of webhooks at any path; GET /__deliveries shows what came. A dial may be for one `path`."""
     _serve("receiver", options)
+
+
+@main.command("stripe", cls=Dialled, epilog=DIALS_HELP)
+@_host
+@_listening
+@_api_key
+@_delay
+@click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that keeps everything over restarts; without it, memory.",
+)
+@click.option("--base-url", help="Where browsers reach the pages; without it, where the first call came to.")
+@click.option("--webhook-url", help="A first endpoint, sent every event.")
+@click.option("--webhook-secret", help="Its secret (whsec_...).")
+def stripe(**options: Any) -> None:
+    r"""Stripe's API and pages: Checkout, portal, receipts. A client's base address is this program's URL.
+
+    \b
+    Test cards (any later date, any CVC):
+      4242424242424242  is paid              4000000000000002  is declined
+      4000000000009995  lacks funds          4000000000000069  has expired
+      4000002760003184  asks for 3-D Secure  4000000000000341  fails when charged later
+      4000000000000259  is paid and then disputed
+    A PUT of the dials may also set duplicates, shuffle_ms, forge, tax_percent and dunning_ends.
+    POST /v1/test_helpers/charges/ID/dispute and /v1/test_helpers/disputes/ID/decide (won=true) play the bank.
+    GET /__busy tells how many webhook deliveries are still to be made.
+    """
+    if bool(options["webhook_url"]) != bool(options["webhook_secret"]):
+        raise click.UsageError("--webhook-url and --webhook-secret go together")
+    _serve("stripe", options)
 
 
 @main.command("providers", epilog=DIALS_HELP)

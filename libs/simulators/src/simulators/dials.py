@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,11 @@ class Setting(BaseModel):
     drip_bytes_per_s: int = Field(20_000, ge=1, description="pace of slow assets and drips")
     status: int = Field(500, ge=100, le=599, description="receiver: what `status` answers")
     location: str = Field("https://example.com/", description="receiver: where `redirect` points")
+    duplicates: int = Field(1, ge=1, le=20, description="stripe: how often each event is delivered")
+    shuffle_ms: Ms = Field(0, description="stripe: each delivery waits up to so long, so that they change places")
+    forge: bool = Field(default=False, description="stripe: beside each event forged, old and unsigned ones are sent")
+    tax_percent: float = Field(0, ge=0, le=50, description="stripe: added where automatic_tax is asked for")
+    dunning_ends: Literal["cancel", "unpaid"] = Field("cancel", description="stripe: after the last failed retry")
     path: str | None = Field(None, description="receiver: only deliveries to this path; null: all others")
 
     @property

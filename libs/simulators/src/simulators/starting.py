@@ -31,6 +31,17 @@ def build(name: str, options: Mapping[str, Any]) -> Simulator:
             return media.build(links, start)
         case "receiver":
             return receiver.build(start)
+        case "stripe":
+            from simulators import stripe
+
+            webhook = options.get("webhook_url"), options.get("webhook_secret")
+            return stripe.build(
+                options.get("base_url") or "",
+                start,
+                api_key,
+                data=options.get("data"),
+                webhook=webhook if all(webhook) else None,  # type: ignore[arg-type]
+            )
     raise ValueError(name)
 
 

@@ -53,16 +53,12 @@ def list_products(world: World, params: Object) -> Object:
 @operation("POST", "/v1/prices")
 def create_price(world: World, params: Object) -> Object:
     """What a product costs, once or again and again."""
-    price = new_price(world, params)
     key = params.get("lookup_key")
-    if key:
-        for other in world.store.all("price", lookup_key=key):
-            if not boolean(params, "transfer_lookup_key"):
-                world.store.forget(price["id"])
-                raise invalid(f"A price (`{other['id']}`) already uses that lookup key.", "lookup_key")
-            world.save(other, lookup_key=None)
-    world.emit("price.created", price)
-    return price
+    for other in list(world.store.all("price", lookup_key=key)) if key else []:
+        if not boolean(params, "transfer_lookup_key"):
+            raise invalid(f"A price (`{other['id']}`) already uses that lookup key.", "lookup_key")
+        world.save(other, lookup_key=None)
+    return new_price(world, params)
 
 
 def new_price(world: World, params: Object) -> Object:
@@ -75,7 +71,7 @@ def new_price(world: World, params: Object) -> Object:
     amount = integer(params, "unit_amount")
     if not 0 <= amount <= _LARGEST:
         raise invalid("Invalid unit_amount.", "unit_amount")
-    return world.new(
+    price = world.new(
         "price",
         active=True,
         billing_scheme="per_unit",
@@ -90,6 +86,8 @@ def new_price(world: World, params: Object) -> Object:
         unit_amount=amount,
         unit_amount_decimal=str(amount),
     )
+    world.emit("price.created", price)
+    return price
 
 
 def _recurring(params: Any) -> Object:
@@ -166,4 +164,4 @@ def discount_of(coupon: Object, amount: int) -> int:
     """What a coupon takes off an amount, in cents."""
     if coupon["amount_off"] is not None:
         return min(amount, int(coupon["amount_off"]))
-    return min(amount, round(amount * coupon["percent_off"] / 100))
+    return min(amount, round(amount * float(coupon["percent_off"]) / 100))

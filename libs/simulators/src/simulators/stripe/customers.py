@@ -160,9 +160,7 @@ def detach(world: World, _: Object, method: str) -> Object:
 @operation("GET", "/v1/payment_methods")
 def list_payment_methods(world: World, params: Object) -> Object:
     """A customer's cards, newest first."""
-    return world.page(
-        "payment_method", params, "/v1/payment_methods", customer=text(params, "customer"), type="card"
-    )
+    return world.page("payment_method", params, "/v1/payment_methods", customer=text(params, "customer"), type="card")
 
 
 @operation("GET", "/v1/customers/{customer}/payment_methods")

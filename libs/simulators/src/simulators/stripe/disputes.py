@@ -84,7 +84,7 @@ def read_dispute(world: World, _: Object, dispute: str) -> Object:
 
 @operation("POST", "/v1/disputes/{dispute}")
 def update_dispute(world: World, params: Object, dispute: str) -> Object:
-    """Hand in evidence. The text `winning_evidence` wins and `losing_evidence` loses, as Stripe's test mode has it."""
+    """Hand in evidence. As in Stripe's test mode, the text `winning_evidence` wins and `losing_evidence` loses."""
     one = world.get("dispute", dispute)
     if one["status"] not in _OPEN:
         raise invalid("This dispute is already closed.")

@@ -6,7 +6,7 @@ from simulators.exchange import Refused
 
 
 class StripeError(Refused):
-    """An error in Stripe's envelope. What the call changed before it failed stays changed, as a declined card is noted."""
+    """An error in Stripe's envelope. What was changed before it stays changed: a declined card is noted."""
 
     def __init__(
         self,

@@ -96,12 +96,13 @@ def draft(
                 "metadata": dict(subscription["metadata"]),
             },
         },
+        of_subscription=None if subscription is None else subscription["id"],
         payments={"object": "list", "data": [], "has_more": False},
         period_end=now,
         period_start=now,
         starting_balance=holder["balance"],
         status="draft",
-        status_transitions={"finalized_at": None, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None},
+        status_transitions=dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
         subtotal=subtotal,
         test_clock=clock,
         total=total,
@@ -143,7 +144,7 @@ def collect(world: World, invoice: Object, *, method: str | None = None, off_ses
         finalize(world, invoice)
     if invoice["amount_due"] == 0:
         return settle(world, invoice, None)
-    intent = _intent_of(world, invoice)
+    intent = intent_of(world, invoice)
     method = method or intent["payment_method"] or default_method(world, invoice)
     world.save(invoice, attempted=True, attempt_count=invoice["attempt_count"] + 1)
     if method is None:
@@ -167,9 +168,7 @@ def settle(world: World, invoice: Object, intent: Object | None) -> Object:
     """It is paid."""
     clock = world.clock_of(invoice["customer"])
     paid = 0 if intent is None else intent["amount"]
-    payments = [
-        {**one, "status": "paid", "amount_paid": paid} for one in invoice["payments"]["data"]
-    ]
+    payments = [{**one, "status": "paid", "amount_paid": paid} for one in invoice["payments"]["data"]]
     world.save(
         invoice,
         status="paid",
@@ -185,7 +184,7 @@ def settle(world: World, invoice: Object, intent: Object | None) -> Object:
     return invoice
 
 
-def _intent_of(world: World, invoice: Object) -> Object:
+def intent_of(world: World, invoice: Object) -> Object:
     """The intent the invoice is paid by; one per invoice, tried again and again."""
     for payment in invoice["payments"]["data"]:
         return world.get("payment_intent", payment["payment"]["payment_intent"])
@@ -198,6 +197,12 @@ def _intent_of(world: World, invoice: Object) -> Object:
         metadata=dict(invoice["metadata"]),
         setup_future_usage="off_session",
     )
+    link(world, invoice, intent)
+    return intent
+
+
+def link(world: World, invoice: Object, intent: Object) -> None:
+    """Note which intent pays an invoice."""
     payment = {
         "id": world.identity("invoice_payment"),
         "object": "invoice_payment",
@@ -212,7 +217,6 @@ def _intent_of(world: World, invoice: Object) -> Object:
         "status": "open",
     }
     world.save(invoice, payments={**invoice["payments"], "data": [payment]})
-    return intent
 
 
 def default_method(world: World, invoice: Object) -> str | None:
@@ -244,18 +248,9 @@ def read_invoice(world: World, _: Object, invoice: str) -> Object:
 @operation("GET", "/v1/invoices")
 def list_invoices(world: World, params: Object) -> Object:
     """Invoices, newest first; by customer, subscription or status."""
-    equal = {name: params[name] for name in ("customer", "status") if name in params}
+    equal: Object = {name: params[name] for name in ("customer", "status") if name in params}
     if "subscription" in params:
-        world.get("subscription", params["subscription"], "subscription")
-        equal["parent"] = next(
-            (
-                one["parent"]
-                for one in world.store.all("invoice")
-                if one["parent"]
-                and one["parent"]["subscription_details"]["subscription"] == params["subscription"]
-            ),
-            {"none": True},
-        )
+        equal["of_subscription"] = world.get("subscription", params["subscription"], "subscription")["id"]
     return world.page("invoice", params, "/v1/invoices", **equal)
 
 
@@ -298,13 +293,11 @@ def void_invoice(world: World, _: Object, invoice: str) -> Object:
 @operation("GET", "/v1/invoice_payments")
 def list_invoice_payments(world: World, params: Object) -> Object:
     """What paid an invoice, or which invoice an intent paid (`payment[payment_intent]`)."""
-    found = []
-    wanted = params.get("payment") or {}
-    for invoice in world.store.all("invoice"):
-        for payment in invoice["payments"]["data"]:
-            if params.get("invoice") in (None, invoice["id"]) and wanted.get("payment_intent") in (
-                None,
-                payment["payment"]["payment_intent"],
-            ):
-                found.append(payment)
+    wanted = (params.get("payment") or {}).get("payment_intent")
+    found = [
+        payment
+        for invoice in world.store.all("invoice")
+        for payment in invoice["payments"]["data"]
+        if params.get("invoice") in (None, invoice["id"]) and wanted in (None, payment["payment"]["payment_intent"])
+    ]
     return {"object": "list", "url": "/v1/invoice_payments", "has_more": False, "data": found[:100]}

@@ -15,7 +15,9 @@ def create_refund(world: World, params: Object) -> Object:
     if not charge["paid"]:
         raise invalid("This charge has not been paid.", "charge", "charge_not_refundable")
     if charge["disputed"]:
-        raise invalid(f"Charge {charge['id']} has been charged back; cannot issue a refund.", "charge", "charge_disputed")
+        raise invalid(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.", "charge", "charge_disputed"
+        )
     left = charge["amount"] - charge["amount_refunded"]
     if left == 0:
         raise invalid(f"Charge {charge['id']} has already been refunded.", "charge", "charge_already_refunded")

@@ -30,7 +30,7 @@ def after(moment: int, price: Object, anchor: int) -> int:
 
 def begin(
     world: World, customer: str, price: Object, *, quantity: int = 1, marked: dict[str, str] | None = None,
-    method: str | None = None, off_session: bool = True, discount: int = 0, tax_percent: float = 0,
+    method: str | None = None, discount: int = 0, tax_percent: float = 0,
 ) -> tuple[Object, Object]:  # fmt: skip
     """A subscription, incomplete until its first invoice is paid, and that invoice, drafted."""
     if price["recurring"] is None:
@@ -199,7 +199,7 @@ def _renew(world: World, subscription: Object) -> None:
     renewed = {**item, "current_period_start": start, "current_period_end": finish}
     world.change("customer.subscription.updated", subscription, items={**subscription["items"], "data": [renewed]})
     line = _period_line(world, subscription, item["price"], item["quantity"], start, finish)
-    pending = [one for one in subscription.pop("pending_lines", [])]
+    pending = list(subscription.pop("pending_lines", []))
     invoice = invoices.draft(
         world,
         subscription["customer"],
@@ -252,7 +252,7 @@ def read_subscription(world: World, _: Object, subscription: str) -> Object:
 @operation("GET", "/v1/subscriptions")
 def list_subscriptions(world: World, params: Object) -> Object:
     """Subscriptions, newest first; ended ones only with `status=all` or by that status."""
-    equal = {name: params[name] for name in ("customer", "test_clock") if name in params}
+    equal: Object = {name: params[name] for name in ("customer", "test_clock") if name in params}
     status = params.get("status")
     if status not in (None, "all"):
         equal["status"] = status
@@ -367,15 +367,16 @@ def _prorations(  # noqa: PLR0917
     day = datetime.fromtimestamp(span[0], UTC).strftime("%d %b %Y")
     given_back = -round(old["unit_amount"] * item["quantity"] * left)
     to_pay = round(price["unit_amount"] * quantity * left)
-    common = {"period": span, "subscription": subscription, "proration": True}
     return [
         invoices.new_line(
             world, amount=given_back, price=old, quantity=item["quantity"],
-            description=f"Unused time on {names[old['id']]} after {day}", **common,
+            description=f"Unused time on {names[old['id']]} after {day}",
+            period=span, subscription=subscription, proration=True,
         ),
         invoices.new_line(
             world, amount=to_pay, price=price, quantity=quantity,
-            description=f"Remaining time on {names[price['id']]} after {day}", **common,
+            description=f"Remaining time on {names[price['id']]} after {day}",
+            period=span, subscription=subscription, proration=True,
         ),
     ]  # fmt: skip
 
