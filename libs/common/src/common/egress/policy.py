@@ -57,22 +57,24 @@ class EgressPolicy:
     @classmethod
     def parse(cls, cidrs: str = "", origins: str | Iterable[str] = ()) -> "EgressPolicy":
         """From settings: comma-separated networks and origins. Raises ValueError that names the wrong part."""
-        networks = tuple(ip_network(part.strip()) for part in cidrs.split(",") if part.strip())
+        networks = tuple(ip_network(part.strip(), strict=False) for part in cidrs.split(",") if part.strip())
         parts = origins.split(",") if isinstance(origins, str) else origins
         return cls(networks, frozenset(Origin.parse(part) for part in parts if part.strip()))
 
-    def judge(self, origin: Origin, addresses: Sequence[str]) -> None:
-        """Return if a request to ``origin`` may dial every one of ``addresses``; raise EgressRefused otherwise.
+    def judge(self, origin: Origin, addresses: Sequence[str]) -> Sequence[str]:
+        """Those of ``addresses`` that a request to ``origin`` may dial. Raises EgressRefused if it may not be made.
 
-        One bad address refuses them all: a name with a public and a private answer is an attack or a mistake.
+        One bad address refuses them all: a name with a public and a private answer is an attack or a mistake. But
+        ``localhost`` usually is ``::1`` as well as ``127.0.0.1``, and whoever allowed one of them meant the name to
+        work: the other is left out, not dialled. No stranger decides what that one name means.
         """
         if origin in self.allow_origins:
-            return
+            return addresses
         if not addresses:
             raise EgressRefused(f"the host {origin.host} has no address")
-        parsed = [parse_address(text) for text in addresses]
-        if all(address is not None and within(address, self.allow_cidrs) for address in parsed):
-            return
+        inside = [text for text in addresses if self._allows(text)]
+        if inside and all(text in inside or _is_other_localhost(origin, text) for text in addresses):
+            return inside
         if origin.scheme != "https":
             raise EgressRefused("use https instead of http")
         if origin.port != _DEFAULT_PORTS["https"]:
@@ -83,6 +85,16 @@ class EgressPolicy:
             raise EgressRefused(
                 f"{origin.host} points to an address outside the public internet; use a host anyone can reach"
             )
+        return addresses
+
+    def _allows(self, text: str) -> bool:
+        address = parse_address(text)
+        return address is not None and within(address, self.allow_cidrs)
+
+
+def _is_other_localhost(origin: Origin, text: str) -> bool:
+    address = parse_address(text)
+    return origin.host == "localhost" and address is not None and address.is_loopback
 
 
 def _is_internal(host: str) -> bool:

@@ -15,6 +15,8 @@ _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
 )
+# No name ends so, and resolvers read "0x7f.1" and "2130706433" as addresses (WHATWG URL, "ends in a number checker").
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
 
 
 def parse_url(url: str) -> URL:
@@ -35,8 +37,11 @@ def parse_url(url: str) -> URL:
         raise EgressRefused("leave out the part after #; it is never sent")
     if origin.host.endswith("."):
         raise EgressRefused("leave out the dot at the end of the host name")
-    if parse_address(origin.host) is None and not _HOST.match(origin.host):
-        raise EgressRefused("the host name holds characters that host names do not have")
+    if parse_address(origin.host) is None:
+        if not _HOST.match(origin.host):
+            raise EgressRefused("the host name holds characters that host names do not have")
+        if _ENDS_IN_NUMBER.match(origin.host):
+            raise EgressRefused("write the address in its usual form, like 203.0.113.7, or use a host name")
     return parsed
 
 

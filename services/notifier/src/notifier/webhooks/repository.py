@@ -1,6 +1,6 @@
 """All SQL of webhook deliveries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,7 @@ from notifier.webhooks.schedule import Answer
 
 _WINDOW = 10
 """Due rows looked at per row wanted, so that one host's backlog does not hide the others'."""
+_RENEWAL_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one URL, claimed by this process; ``claimed_until`` is the claim's token."""
+    """One event for one URL, claimed by this process; ``claim`` is the claim's token."""
 
     id: UUID
     account_id: UUID
@@ -37,7 +38,7 @@ class Delivery:
     host: str
     body: bytes
     tries: int
-    claimed_until: datetime
+    claim: UUID
     sealed_secret: bytes | None
 
 
@@ -67,8 +68,10 @@ class Deliveries:
         self.record = Coalescer("tries", self._record)
         """Note one try and what follows from it; False when another process holds the claim by now."""
 
-    async def claim(self, room: int, for_s: float, taken: Mapping[str, int], max_per_host: int) -> Sequence[Delivery]:
-        """Due deliveries that nobody works on, ours for ``for_s`` seconds; a process that dies loses its claim.
+    async def claim(
+        self, room: int, for_s: float, taken: Mapping[str, int], max_per_host: int, *, lapsed_too: bool = True
+    ) -> Sequence[Delivery]:
+        """Due deliveries that nobody works on, ours for ``for_s`` seconds, then ``lapsed_too`` anybody's.
 
         ``taken``: places that are not free, of the ``max_per_host`` that each host has.
         """
@@ -78,7 +81,8 @@ class Deliveries:
                 select * from unnest(%(hosts)s::text[], %(counts)s::int[]) as t(host, places)
             ), candidates as (
                 select id, host, next_at from deliveries
-                where state = 'pending' and next_at <= now() and (claimed_until is null or claimed_until < now())
+                where state = 'pending' and next_at <= now()
+                  and (claimed_until is null or (%(lapsed_too)s and claimed_until < now()))
                   and host <> all(%(full)s::text[])
                 order by next_at limit %(window)s
             ), ranked as (
@@ -90,12 +94,13 @@ class Deliveries:
                 select d.id from deliveries d join ranked using (id)
                 where place <= %(max_per_host)s
                   and d.state = 'pending' and d.next_at <= now()
-                  and (d.claimed_until is null or d.claimed_until < now())
+                  and (d.claimed_until is null or (%(lapsed_too)s and d.claimed_until < now()))
                 order by ranked.next_at limit %(room)s for update of d skip locked
             )
-            update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s)
+            update deliveries d
+            set claim = gen_random_uuid(), claimed_until = now() + make_interval(secs => %(for_s)s)
             from chosen where d.id = chosen.id
-            returning d.id, d.account_id, d.url, d.host, d.body, d.tries, d.claimed_until,
+            returning d.id, d.account_id, d.url, d.host, d.body, d.tries, d.claim,
                       (select sealed from secrets s where s.account_id = d.account_id) as sealed_secret
             """,
             {
@@ -106,9 +111,33 @@ class Deliveries:
                 "max_per_host": max_per_host,
                 "room": room,
                 "for_s": for_s,
+                "lapsed_too": lapsed_too,
             },
         )
         return [Delivery(**{**row, "body": row["body"].encode()}) for row in rows]
+
+    async def renew(self, deliveries: Collection[Delivery], for_s: float) -> set[UUID]:
+        """Hold these claims for ``for_s`` seconds from now; the ids of those that are still ours."""
+        # What is locked is being recorded, or claimed by somebody else: nothing is gained by waiting for it, and two
+        # statements that lock many rows, each in an order of its own, would at times wait for each other.
+        rows = await self._database.fetch(
+            """
+            with ours as (
+                select d.id from deliveries d
+                join unnest(%(ids)s::uuid[], %(claims)s::uuid[]) as t(id, claim) on d.id = t.id and d.claim = t.claim
+                where d.state = 'pending' for no key update of d skip locked
+            )
+            update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s)
+            from ours where d.id = ours.id returning d.id
+            """,
+            {
+                "ids": [one.id for one in deliveries],
+                "claims": [one.claim for one in deliveries],
+                "for_s": for_s,
+            },
+            limit_s=_RENEWAL_S,
+        )
+        return {row["id"] for row in rows}
 
     async def next_due_s(self) -> float | None:
         """Seconds until the next pending delivery that is not due yet; None when there is none."""
@@ -149,17 +178,17 @@ class Deliveries:
             """
             with given as (
                 select * from unnest(
-                    %(ids)s::uuid[], %(claims)s::timestamptz[], %(states)s::text[], %(pauses)s::float8[],
+                    %(ids)s::uuid[], %(claims)s::uuid[], %(states)s::text[], %(pauses)s::float8[],
                     %(starts)s::timestamptz[], %(latencies)s::int[], %(statuses)s::int[], %(errors)s::text[]
-                ) as t(id, claimed_until, state, pause_s, started_at, latency_ms, status, error)
+                ) as t(id, claim, state, pause_s, started_at, latency_ms, status, error)
             ), tried as (
                 update deliveries d set
-                    state = g.state, tries = d.tries + 1, claimed_until = null,
+                    state = g.state, tries = d.tries + 1, claim = null, claimed_until = null,
                     next_at = now() + make_interval(secs => g.pause_s),
                     finished_at = case when g.state = 'pending' then null else now() end
                 from given g
                 where d.id = g.id and d.state = 'pending'
-                  and (d.claimed_until = g.claimed_until or g.state = 'delivered')
+                  and (d.claim = g.claim or g.state = 'delivered')
                 returning d.id, d.tries, g.started_at, g.latency_ms, g.status, g.error
             )
             insert into attempts (delivery_id, number, started_at, latency_ms, status, error)
@@ -167,7 +196,7 @@ class Deliveries:
             """,
             {
                 "ids": [one.delivery.id for one in batch],
-                "claims": [one.delivery.claimed_until for one in batch],
+                "claims": [one.delivery.claim for one in batch],
                 "states": [one.state for one in batch],
                 "pauses": [one.pause_s or 0.0 for one in batch],
                 "starts": [one.started_at for one in batch],

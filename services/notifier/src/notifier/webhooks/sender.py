@@ -9,15 +9,17 @@ from common import telemetry
 from common.clock import now
 from common.failpoints import reach
 from common.messaging import CannotReach
+from common.messaging.unforeseen import told
 from notifier.secrets import Secrets
+from notifier.webhooks.claims import CLAIM_S, Claim, ClaimLapsed, Claims
 from notifier.webhooks.lanes import Lanes
 from notifier.webhooks.posting import Poster
-from notifier.webhooks.repository import Deliveries, Delivery, Try
+from notifier.webhooks.repository import Deliveries, Try
 from notifier.webhooks.schedule import pause_s
 from notifier.webhooks.signing import event_id, headers
 
-CLAIM_MARGIN_S = 30.0
-"""How long a claim outlives the longest post: time to record what came of it, even through a short outage."""
+RECORD_FOR_S = 45.0
+"""How long a try waits to be recorded through an outage of the database."""
 _AWAY_S = 1.0
 _RECORD_AGAIN_S = 0.5
 
@@ -36,18 +38,16 @@ class Sender:
         poster: Poster,
         *,
         schedule_s: tuple[float, ...],
-        timeout_s: float,
         max_in_flight: int,
         max_per_host: int,
         poll_interval_s: float,
-        claim_margin_s: float = CLAIM_MARGIN_S,
+        claim_s: float = CLAIM_S,
     ) -> None:
         self._deliveries = deliveries
         self._secrets = secrets
         self._poster = poster
         self._schedule_s = schedule_s
-        self._timeout_s = timeout_s
-        self._claim_s = timeout_s + claim_margin_s
+        self._claims = Claims(deliveries, claim_s)
         self._lanes = Lanes(max_in_flight, max_per_host)
         self._poll_interval_s = poll_interval_s
         self._due = asyncio.Event()
@@ -56,6 +56,7 @@ class Sender:
 
     def start(self) -> None:
         """Send from now on."""
+        self._claims.start()
         self._task = asyncio.create_task(self._run(), name="webhook sender")
 
     async def stop(self, drain_s: float) -> None:
@@ -65,6 +66,7 @@ class Sender:
             await asyncio.gather(self._task, return_exceptions=True)
         if self._posting:
             await asyncio.wait(list(self._posting), timeout=drain_s)
+        await self._claims.stop()
 
     def wake(self) -> None:
         """Something is due now."""
@@ -80,8 +82,8 @@ class Sender:
             except CannotReach as error:
                 log.warning("sender_waits", reason=str(error))
                 due_s = _AWAY_S
-            except Exception:
-                log.exception("sender_failed")  # whatever it is, the next round may do better than none
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round may do better than none
+                log.error("sender_failed", **told(error))  # noqa: TRY400 - told says what may be shown
                 due_s = _AWAY_S
             wait_s = self._poll_interval_s if due_s is None else min(max(due_s, 0.02), self._poll_interval_s)
             try:
@@ -94,19 +96,20 @@ class Sender:
         room = self._lanes.room
         if room <= 0:
             return False
-        ends_at = time.monotonic() + self._claim_s
-        claimed = await self._deliveries.claim(room, self._claim_s, self._lanes.taken(), self._lanes.max_per_host)
+        claimed = await self._claims.take(room, self._lanes.taken(), self._lanes.max_per_host)
         if claimed:
             reach("N1")
-        for delivery in claimed:
-            self._lanes.enter(delivery.host)
-            task = asyncio.create_task(self._send(delivery, ends_at))
+        for claim in claimed:
+            self._lanes.enter(claim.delivery.host)
+            task = asyncio.create_task(self._send(claim))
             self._posting.add(task)
-            task.add_done_callback(partial(self._finished, delivery.host))
+            task.add_done_callback(partial(self._finished, claim))
         # Less than there was room for is all there was, unless a host's backlog hid the others'.
-        return len(claimed) == room or any(self._lanes.full(one.host) for one in claimed)
+        return len(claimed) == room or any(self._lanes.full(one.delivery.host) for one in claimed)
 
-    def _finished(self, host: str, task: "asyncio.Task[None]") -> None:
+    def _finished(self, claim: Claim, task: "asyncio.Task[None]") -> None:
+        self._claims.let_go(claim)
+        host = claim.delivery.host
         if self._lanes.full(host):
             self.wake()
         self._lanes.leave(host)
@@ -114,23 +117,29 @@ class Sender:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("delivery_torn", reason=type(error).__name__)  # its claim runs out; then it is tried again
 
-    async def _send(self, delivery: Delivery, claim_ends_at: float) -> None:
+    async def _send(self, claim: Claim) -> None:
+        delivery = claim.delivery
         sealed = delivery.sealed_secret
         secret = self._secrets.open(sealed) if sealed else await self._secrets.of(delivery.account_id)
-        if time.monotonic() > claim_ends_at - self._timeout_s:
+        if not claim.fresh:
             # This process stood still; whoever holds the claim after us must not find us posting.
             log.warning("claim_too_old", delivery=delivery.id.hex)
             return
         started_at = now()
         signed = headers(secret, event_id(delivery.id), int(time.time()), delivery.body)
-        answer, latency_ms = await self._poster.post(delivery.url, delivery.body, signed)
+        try:
+            async with claim.lasting():
+                answer, latency_ms = await self._poster.post(delivery.url, delivery.body, signed)
+        except ClaimLapsed:
+            log.warning("claim_lapsed", delivery=delivery.id.hex)  # whoever takes it next begins anew
+            return
         reach("N2")
         if self._lanes.note(delivery.host, answered=answer.status is not None):
             self.wake()  # it has more places again
         again_s = None
         if not answer.delivered:
             again_s = pause_s(answer, delivery.tries + 1, self._schedule_s, random.uniform(-1, 1))  # noqa: S311
-        await self._record(Try(delivery, answer, started_at, latency_ms, again_s), claim_ends_at)
+        await self._record(Try(delivery, answer, started_at, latency_ms, again_s))
         tries.inc("delivered" if answer.delivered else "failed" if again_s is None else "again")
         latency.observe(latency_ms / 1000)
         log.info(
@@ -145,14 +154,15 @@ class Sender:
         if again_s is not None:
             self.wake()  # it may be due before what the sender waits for
 
-    async def _record(self, result: Try, claim_ends_at: float) -> None:
+    async def _record(self, result: Try) -> None:
         """Note a try even if the database is away for a while: forgetting it would post it again."""
+        ends_at = time.monotonic() + RECORD_FOR_S
         while True:
             try:
                 if not await self._deliveries.record(result):
                     log.warning("claim_lost", delivery=result.delivery.id.hex)
             except CannotReach:
-                if time.monotonic() > claim_ends_at:
+                if time.monotonic() > ends_at:
                     raise
                 await asyncio.sleep(_RECORD_AGAIN_S)
             else:
