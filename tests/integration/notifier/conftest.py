@@ -106,7 +106,6 @@ async def a_replica(
         poster,
         **{
             "schedule_s": SCHEDULE_S,
-            "timeout_s": timeout_s,
             "max_in_flight": 150,
             "max_per_host": 10,
             "poll_interval_s": 0.5,

@@ -10,6 +10,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from common.ids import video_id
+from notifier.webhooks import sender
+from support.logs import heard
 from support.origin import answer, flood, hang, promising, reset
 from support.stack import until
 
@@ -193,6 +195,39 @@ async def test_what_cannot_be_posted_to_fails_and_stops_nobody(notifier: Notifie
         good = await told(notifier, notifier.receiver.on("/hook", OK))
     assert notifier.delivery(bad)["state"] == "failed"
     assert notifier.delivery(good)["state"] == "delivered"
+
+
+async def test_a_receiver_that_drops_kept_connections_fails_no_try(notifier: Notifier) -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}}")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await reader.read(1)  # whatever comes next on this connection finds it gone
+        writer.transport.abort()
+
+    async with await asyncio.start_server(once, "127.0.0.1", 0) as receiver:
+        url = f"http://127.0.0.1:{receiver.sockets[0].getsockname()[1]}/hook"
+        for _ in range(3):
+            event = await told(notifier, url)
+            assert [one["status"] for one in notifier.attempts(event)] == [200]
+
+
+async def test_an_error_of_the_database_is_logged_without_the_row_it_quotes(
+    notifier: Notifier, urls, monkeypatch
+) -> None:
+    lines = heard(monkeypatch, sender)
+    await notifier.replica.sender.stop(1)
+    notifier.as_admin("create function notifier.quote() returns trigger language plpgsql as $$"
+                      " begin raise exception using message = new::text; end $$")  # fmt: skip
+    url = notifier.receiver.on("/hush-hush", OK)
+    await notifier.tell(url)
+    notifier.as_admin("create trigger quote before update on notifier.deliveries"
+                      " for each row execute function notifier.quote()")  # fmt: skip
+    async with a_replica(urls.service_url):
+        await asyncio.sleep(0.5)
+    said = lines.getvalue()
+    assert "sender_failed" in said
+    assert "RaiseException" in said
+    assert "hush-hush" not in said
 
 
 async def test_secrets_are_sealed_at_rest(notifier: Notifier, urls) -> None:

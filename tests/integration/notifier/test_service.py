@@ -1,5 +1,12 @@
 """The notifier as a process: from a message to a signed delivery, over a real broker and database."""
 
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import aio_pika
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -53,3 +60,31 @@ async def test_a_finished_job_is_told_to_its_receiver(notifier: Notifier, bus: B
     for seen in notifier.receiver.seen:
         Webhook(secret).verify(seen.body, seen.headers)
     assert 'reapi_webhook_tries_total{result="delivered"} 1.0' in counted
+
+
+async def test_what_a_killed_process_was_posting_is_posted_within_ten_seconds_of_it(
+    notifier: Notifier, amqp_url: str
+) -> None:
+    await notifier.replica.sender.stop(1)
+    environment = {
+        "NOTIFIER_DATABASE_URL": notifier.urls.service_url,
+        "NOTIFIER_SECRETS_KEY": KEY,
+        "EGRESS_ALLOW_CIDRS": "127.0.0.0/8",
+        "AMQP_URL": amqp_url,
+    }
+    event = await notifier.tell(notifier.receiver.on("/hook", answer(200, after_s=2), answer(200)))
+    first = {**os.environ, "INTERNAL_TOKEN": "unused-unused-unused", "NOTIFIER_PORT": "0", "CRASH_AT": "N2:1"}
+    died = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "notifier", "serve"],
+        env={**first, **environment},
+        stdout=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+    assert died.returncode == -signal.SIGKILL
+    died_at = time.monotonic()
+    async with serving("notifier", **environment):
+        await until(lambda: len(notifier.receiver.seen) == 2, 20, 0.02)
+        assert time.monotonic() - died_at < 10
+        await until(lambda: notifier.delivery(event)["state"] == "delivered", 5)

@@ -220,6 +220,26 @@ async def test_an_allowed_network_is_reached_over_http_at_any_port(listener):
         assert await fetched(session, f"http://localhost:{listener.port}/") == b"ok"
 
 
+@pytest.mark.parametrize("answers", [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+async def test_of_localhost_only_the_allowed_address_is_dialled(answers):
+    async with listening("::1") as other, listening("127.0.0.1", other.port) as allowed:
+        async with guarded_session(EgressPolicy.parse("127.0.0.0/8"), lookup=answering(answers)) as session:
+            assert await fetched(session, f"http://localhost:{allowed.port}/") == b"ok"
+            for refused in (f"http://name.example:{allowed.port}/", f"http://[::1]:{allowed.port}/"):
+                with pytest.raises(EgressRefused):
+                    await fetched(session, refused)
+        assert (allowed.connections, other.connections) == (1, 0)
+
+
+async def test_localhost_falls_back_on_no_address_that_was_not_allowed():
+    async with listening("::1") as other:
+        lookup = answering(("127.0.0.1", "::1"))
+        async with guarded_session(EgressPolicy.parse("127.0.0.0/8"), lookup=lookup) as session:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await fetched(session, f"http://localhost:{other.port}/")
+        assert other.connections == 0
+
+
 async def test_an_allowed_origin_lends_nothing_to_other_requests_not_even_its_open_connection(listener):
     policy = EgressPolicy.parse("", f"http://localhost:{listener.port}")
     async with guarded_session(policy) as session:

@@ -1,6 +1,6 @@
-"""A claim has a token of its own, so that it can be short and be renewed.
+"""Claims have a token of their own, so that they can be renewed while a post is under way.
 
-Goes before the first code that needs it.
+Goes before the first code that needs it; code from before it goes on to work.
 """
 
 from alembic import op

@@ -31,7 +31,6 @@ def make_app(settings: Settings) -> FastAPI:
         Secrets(database, settings.secrets_key.get_secret_value()),
         poster,
         schedule_s=settings.retry_after_s,
-        timeout_s=settings.timeout_s,
         max_in_flight=settings.max_in_flight,
         max_per_host=settings.max_per_host,
         poll_interval_s=settings.poll_interval_s,

@@ -29,5 +29,5 @@ class Settings(ServiceSettings):
     """Posts at a time, from this process."""
     max_per_host: Annotated[int, Field(ge=1, le=100)] = 10
     """Of those, to one host and port; fewer while it does not answer."""
-    poll_interval_s: Annotated[float, Field(gt=0)] = 5.0
+    poll_interval_s: Annotated[float, Field(gt=0)] = 1.0
     """How often due deliveries are looked for when nothing woke the sender."""

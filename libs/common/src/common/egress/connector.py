@@ -99,7 +99,7 @@ def _judge_dialled(policy: EgressPolicy, dial: _Dial | None, address: str, port:
 
 
 class _JudgingResolver(AbstractResolver):
-    """Resolves for the request at hand, and hands out either all addresses of a name or none."""
+    """Resolves for the request at hand; hands out what the policy lets be dialled, which is mostly all or none."""
 
     def __init__(self, policy: EgressPolicy, lookup: Lookup) -> None:
         self._policy = policy
@@ -112,7 +112,6 @@ class _JudgingResolver(AbstractResolver):
         dial = _dial.get()
         if dial is None:
             raise EgressRefused("a name was resolved outside of a request")
-        self._policy.judge(dial.origin, addresses)
         return [
             ResolveResult(
                 hostname=host,
@@ -122,7 +121,7 @@ class _JudgingResolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in addresses
+            for address in self._policy.judge(dial.origin, addresses)
             if family in {socket.AF_UNSPEC, socket.AF_INET6 if ":" in address else socket.AF_INET}
         ]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from yarl import URL
@@ -10,9 +10,6 @@ from yarl import URL
 from common.egress.addresses import Network, allowed_address, parse_address, within
 from common.egress.errors import EgressRefused
 
-# Whoever allows this machine's loopback means both its names: `localhost` has them both, and one would refuse it.
-_LOOPBACK_V4 = IPv4Address("127.0.0.1")
-_LOOPBACK_V6 = IPv6Network("::1/128")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 # Names that mean something only inside a network. Addresses decide; this refuses also what a resolver of ours
 # would answer with an address that happens to be public.
@@ -61,23 +58,23 @@ class EgressPolicy:
     def parse(cls, cidrs: str = "", origins: str | Iterable[str] = ()) -> "EgressPolicy":
         """From settings: comma-separated networks and origins. Raises ValueError that names the wrong part."""
         networks = tuple(ip_network(part.strip(), strict=False) for part in cidrs.split(",") if part.strip())
-        if any(within(_LOOPBACK_V4, [network]) for network in networks):
-            networks += (_LOOPBACK_V6,)
         parts = origins.split(",") if isinstance(origins, str) else origins
         return cls(networks, frozenset(Origin.parse(part) for part in parts if part.strip()))
 
-    def judge(self, origin: Origin, addresses: Sequence[str]) -> None:
-        """Return if a request to ``origin`` may dial every one of ``addresses``; raise EgressRefused otherwise.
+    def judge(self, origin: Origin, addresses: Sequence[str]) -> Sequence[str]:
+        """Those of ``addresses`` that a request to ``origin`` may dial. Raises EgressRefused if it may not be made.
 
-        One bad address refuses them all: a name with a public and a private answer is an attack or a mistake.
+        One bad address refuses them all: a name with a public and a private answer is an attack or a mistake. But
+        ``localhost`` usually is ``::1`` as well as ``127.0.0.1``, and whoever allowed one of them meant the name to
+        work: the other is left out, not dialled. No stranger decides what that one name means.
         """
         if origin in self.allow_origins:
-            return
+            return addresses
         if not addresses:
             raise EgressRefused(f"the host {origin.host} has no address")
-        parsed = [parse_address(text) for text in addresses]
-        if all(address is not None and within(address, self.allow_cidrs) for address in parsed):
-            return
+        inside = [text for text in addresses if self._allows(text)]
+        if inside and all(text in inside or _is_other_localhost(origin, text) for text in addresses):
+            return inside
         if origin.scheme != "https":
             raise EgressRefused("use https instead of http")
         if origin.port != _DEFAULT_PORTS["https"]:
@@ -88,6 +85,16 @@ class EgressPolicy:
             raise EgressRefused(
                 f"{origin.host} points to an address outside the public internet; use a host anyone can reach"
             )
+        return addresses
+
+    def _allows(self, text: str) -> bool:
+        address = parse_address(text)
+        return address is not None and within(address, self.allow_cidrs)
+
+
+def _is_other_localhost(origin: Origin, text: str) -> bool:
+    address = parse_address(text)
+    return origin.host == "localhost" and address is not None and address.is_loopback
 
 
 def _is_internal(host: str) -> bool:

@@ -15,8 +15,8 @@ _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
 )
-# What resolvers read as an IPv4 address in an odd spelling (WHATWG, "ends in a number").
-_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
+# No name ends so, and resolvers read "0x7f.1" and "2130706433" as addresses (WHATWG URL, "ends in a number checker").
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\Z")
 
 
 def parse_url(url: str) -> URL:
@@ -40,8 +40,8 @@ def parse_url(url: str) -> URL:
     if parse_address(origin.host) is None:
         if not _HOST.match(origin.host):
             raise EgressRefused("the host name holds characters that host names do not have")
-        if _NUMERIC.match(origin.host):
-            raise EgressRefused("write the address in its usual form, or use a host name")
+        if _ENDS_IN_NUMBER.match(origin.host):
+            raise EgressRefused("write the address in its usual form, like 203.0.113.7, or use a host name")
     return parsed
 
 

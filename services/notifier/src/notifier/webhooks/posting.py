@@ -26,7 +26,9 @@ class Poster:
 
     async def start(self) -> None:
         """Open the session."""
-        self._session = guarded_session(self._policy)
+        # A connection per post: a receiver may close a kept one just as the next post is written to it. Whether it
+        # has read that is not known, a POST is not repeated unasked, and a try would fail that need not have.
+        self._session = guarded_session(self._policy, force_close=True)
 
     async def stop(self) -> None:
         """Close all connections."""

@@ -1,6 +1,6 @@
 """All SQL of webhook deliveries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,11 +9,11 @@ from yarl import URL
 
 from common.coalescer import Coalescer
 from common.database import Database
-from common.ids import new_id
 from notifier.webhooks.schedule import Answer
 
 _WINDOW = 10
 """Due rows looked at per row wanted, so that one host's backlog does not hide the others'."""
+_RENEWAL_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,9 @@ class Deliveries:
     async def claim(
         self, room: int, for_s: float, taken: Mapping[str, int], max_per_host: int, *, lapsed_too: bool = True
     ) -> Sequence[Delivery]:
-        """Due deliveries that nobody works on, ours for ``for_s`` seconds and as often as it is renewed.
+        """Due deliveries that nobody works on, ours for ``for_s`` seconds, then ``lapsed_too`` anybody's.
 
-        ``lapsed_too``: also those whose holder has not renewed. ``taken``: places that are not free, of the
-        ``max_per_host`` that each host has.
+        ``taken``: places that are not free, of the ``max_per_host`` that each host has.
         """
         rows = await self._database.fetch(
             """
@@ -98,7 +97,8 @@ class Deliveries:
                   and (d.claimed_until is null or (%(lapsed_too)s and d.claimed_until < now()))
                 order by ranked.next_at limit %(room)s for update of d skip locked
             )
-            update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s), claim = %(claim)s
+            update deliveries d
+            set claim = gen_random_uuid(), claimed_until = now() + make_interval(secs => %(for_s)s)
             from chosen where d.id = chosen.id
             returning d.id, d.account_id, d.url, d.host, d.body, d.tries, d.claim,
                       (select sealed from secrets s where s.account_id = d.account_id) as sealed_secret
@@ -112,26 +112,32 @@ class Deliveries:
                 "room": room,
                 "for_s": for_s,
                 "lapsed_too": lapsed_too,
-                "claim": new_id(),
             },
         )
         return [Delivery(**{**row, "body": row["body"].encode()}) for row in rows]
 
-    async def renew(self, held: Sequence[Delivery], for_s: float) -> int:
-        """Hold on to claims for another ``for_s`` seconds; how many were still ours."""
-        return await self._database.execute(
+    async def renew(self, deliveries: Collection[Delivery], for_s: float) -> set[UUID]:
+        """Hold these claims for ``for_s`` seconds from now; the ids of those that are still ours."""
+        # What is locked is being recorded, or claimed by somebody else: nothing is gained by waiting for it, and two
+        # statements that lock many rows, each in an order of its own, would at times wait for each other.
+        rows = await self._database.fetch(
             """
-            with given as (
-                select * from unnest(%(ids)s::uuid[], %(claims)s::uuid[]) as g(id, claim)
-            ), mine as (
-                select d.id from deliveries d join given g using (id)
-                where d.claim = g.claim and d.state = 'pending' order by d.id for update of d
+            with ours as (
+                select d.id from deliveries d
+                join unnest(%(ids)s::uuid[], %(claims)s::uuid[]) as t(id, claim) on d.id = t.id and d.claim = t.claim
+                where d.state = 'pending' for no key update of d skip locked
             )
             update deliveries d set claimed_until = now() + make_interval(secs => %(for_s)s)
-            from mine where d.id = mine.id
+            from ours where d.id = ours.id returning d.id
             """,
-            {"ids": [one.id for one in held], "claims": [one.claim for one in held], "for_s": for_s},
+            {
+                "ids": [one.id for one in deliveries],
+                "claims": [one.claim for one in deliveries],
+                "for_s": for_s,
+            },
+            limit_s=_RENEWAL_S,
         )
+        return {row["id"] for row in rows}
 
     async def next_due_s(self) -> float | None:
         """Seconds until the next pending delivery that is not due yet; None when there is none."""
@@ -177,7 +183,7 @@ class Deliveries:
                 ) as t(id, claim, state, pause_s, started_at, latency_ms, status, error)
             ), tried as (
                 update deliveries d set
-                    state = g.state, tries = d.tries + 1, claimed_until = null, claim = null,
+                    state = g.state, tries = d.tries + 1, claim = null, claimed_until = null,
                     next_at = now() + make_interval(secs => g.pause_s),
                     finished_at = case when g.state = 'pending' then null else now() end
                 from given g

@@ -11,18 +11,15 @@ from common.failpoints import reach
 from common.messaging import CannotReach
 from common.messaging.unforeseen import told
 from notifier.secrets import Secrets
+from notifier.webhooks.claims import CLAIM_S, Claim, ClaimLapsed, Claims
 from notifier.webhooks.lanes import Lanes
 from notifier.webhooks.posting import Poster
-from notifier.webhooks.repository import Deliveries, Delivery, Try
+from notifier.webhooks.repository import Deliveries, Try
 from notifier.webhooks.schedule import pause_s
 from notifier.webhooks.signing import event_id, headers
 
-CLAIM_S = 6.0
-"""How long a claim holds that nobody renews: so long a dead process keeps its deliveries from others."""
-_RENEWALS = 3
-"""Within the life of a claim."""
-_RECORD_S = 30.0
-"""How long noting a try is worth trying, through an outage of the database."""
+RECORD_FOR_S = 45.0
+"""How long a try waits to be recorded through an outage of the database."""
 _AWAY_S = 1.0
 _RECORD_AGAIN_S = 0.5
 
@@ -41,7 +38,6 @@ class Sender:
         poster: Poster,
         *,
         schedule_s: tuple[float, ...],
-        timeout_s: float,
         max_in_flight: int,
         max_per_host: int,
         poll_interval_s: float,
@@ -51,34 +47,26 @@ class Sender:
         self._secrets = secrets
         self._poster = poster
         self._schedule_s = schedule_s
-        self._timeout_s = timeout_s
-        self._claim_s = claim_s
+        self._claims = Claims(deliveries, claim_s)
         self._lanes = Lanes(max_in_flight, max_per_host)
         self._poll_interval_s = poll_interval_s
         self._due = asyncio.Event()
-        self._posting: dict[asyncio.Task[None], Delivery] = {}
-        self._steady_since = float("-inf")
-        self._tasks: list[asyncio.Task[None]] = []
-        self._holding = asyncio.Event()
+        self._posting: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Send from now on."""
-        self._tasks = [
-            asyncio.create_task(self._run(), name="webhook sender"),
-            asyncio.create_task(self._hold(), name="webhook claims"),
-        ]
+        self._claims.start()
+        self._task = asyncio.create_task(self._run(), name="webhook sender")
 
     async def stop(self, drain_s: float) -> None:
         """Claim no more; let the posts at hand finish."""
-        sending, holding = self._tasks[:1], self._tasks[1:]
-        for task in sending:
-            task.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._posting:
             await asyncio.wait(list(self._posting), timeout=drain_s)
-        for task in holding:
-            task.cancel()
-        await asyncio.gather(*holding, return_exceptions=True)
+        await self._claims.stop()
 
     def wake(self) -> None:
         """Something is due now."""
@@ -92,8 +80,6 @@ class Sender:
                     continue
                 due_s = await self._deliveries.next_due_s()
             except CannotReach as error:
-                # After an outage every claim has lapsed, also those of the living: they may renew first.
-                self._steady_since = time.monotonic()
                 log.warning("sender_waits", reason=str(error))
                 due_s = _AWAY_S
             except Exception as error:  # noqa: BLE001 - whatever it is, the next round may do better than none
@@ -110,63 +96,43 @@ class Sender:
         room = self._lanes.room
         if room <= 0:
             return False
-        ends_at = time.monotonic() + self._claim_s
-        claimed = await self._deliveries.claim(
-            room,
-            self._claim_s,
-            self._lanes.taken(),
-            self._lanes.max_per_host,
-            lapsed_too=time.monotonic() - self._steady_since > self._claim_s,
-        )
+        claimed = await self._claims.take(room, self._lanes.taken(), self._lanes.max_per_host)
         if claimed:
             reach("N1")
-        for delivery in claimed:
-            self._lanes.enter(delivery.host)
-            task = asyncio.create_task(self._send(delivery, ends_at))
-            self._posting[task] = delivery
-            self._holding.set()
-            task.add_done_callback(partial(self._finished, delivery.host))
+        for claim in claimed:
+            self._lanes.enter(claim.delivery.host)
+            task = asyncio.create_task(self._send(claim))
+            self._posting.add(task)
+            task.add_done_callback(partial(self._finished, claim))
         # Less than there was room for is all there was, unless a host's backlog hid the others'.
-        return len(claimed) == room or any(self._lanes.full(one.host) for one in claimed)
+        return len(claimed) == room or any(self._lanes.full(one.delivery.host) for one in claimed)
 
-    async def _hold(self) -> None:
-        """Renew the claims of what is being posted; with nothing at hand it asks nobody anything."""
-        while True:
-            await self._holding.wait()
-            await asyncio.sleep(self._claim_s / _RENEWALS)
-            held = list(self._posting.values())
-            if not held:
-                continue
-            try:
-                kept = await self._deliveries.renew(held, self._claim_s)
-            except CannotReach as error:
-                log.warning("claims_not_renewed", claims=len(held), reason=str(error))
-            except Exception as error:  # noqa: BLE001 - the next round may do better than none
-                log.error("renewal_failed", **told(error))  # noqa: TRY400 - told says what may be shown
-            else:
-                if kept < len(held):
-                    log.info("claims_ended", claims=len(held) - kept)
-
-    def _finished(self, host: str, task: "asyncio.Task[None]") -> None:
+    def _finished(self, claim: Claim, task: "asyncio.Task[None]") -> None:
+        self._claims.let_go(claim)
+        host = claim.delivery.host
         if self._lanes.full(host):
             self.wake()
         self._lanes.leave(host)
-        del self._posting[task]
-        if not self._posting:
-            self._holding.clear()
+        self._posting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("delivery_torn", reason=type(error).__name__)  # its claim runs out; then it is tried again
 
-    async def _send(self, delivery: Delivery, claim_ends_at: float) -> None:
+    async def _send(self, claim: Claim) -> None:
+        delivery = claim.delivery
         sealed = delivery.sealed_secret
         secret = self._secrets.open(sealed) if sealed else await self._secrets.of(delivery.account_id)
-        if time.monotonic() > claim_ends_at:
+        if not claim.fresh:
             # This process stood still; whoever holds the claim after us must not find us posting.
             log.warning("claim_too_old", delivery=delivery.id.hex)
             return
         started_at = now()
         signed = headers(secret, event_id(delivery.id), int(time.time()), delivery.body)
-        answer, latency_ms = await self._poster.post(delivery.url, delivery.body, signed)
+        try:
+            async with claim.lasting():
+                answer, latency_ms = await self._poster.post(delivery.url, delivery.body, signed)
+        except ClaimLapsed:
+            log.warning("claim_lapsed", delivery=delivery.id.hex)  # whoever takes it next begins anew
+            return
         reach("N2")
         if self._lanes.note(delivery.host, answered=answer.status is not None):
             self.wake()  # it has more places again
@@ -190,13 +156,13 @@ class Sender:
 
     async def _record(self, result: Try) -> None:
         """Note a try even if the database is away for a while: forgetting it would post it again."""
-        give_up_at = time.monotonic() + _RECORD_S
+        ends_at = time.monotonic() + RECORD_FOR_S
         while True:
             try:
                 if not await self._deliveries.record(result):
                     log.warning("claim_lost", delivery=result.delivery.id.hex)
             except CannotReach:
-                if time.monotonic() > give_up_at:
+                if time.monotonic() > ends_at:
                     raise
                 await asyncio.sleep(_RECORD_AGAIN_S)
             else:
