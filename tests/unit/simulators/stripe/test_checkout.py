@@ -80,7 +80,7 @@ async def test_an_incomplete_form_is_told_and_charges_nothing(
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-async def test_the_bank_asks_first(account: Account, confirmed: bool) -> None:  # noqa: FBT001
+async def test_the_bank_asks_first(account: Account, confirmed: bool) -> None:
     session = await session_for(account)
     status, bank, _ = await account.pay(str(session.url), "4000 0027 6000 3184")
     assert (status, "/3ds/" in bank) == (303, True)

@@ -90,7 +90,7 @@ async def test_refunds_add_up_and_never_beyond_the_charge(account: Account) -> N
 
 
 @pytest.mark.parametrize("won", [True, False])
-async def test_a_dispute_takes_the_money_and_gives_it_back_if_it_is_won(account: Account, won: bool) -> None:  # noqa: FBT001
+async def test_a_dispute_takes_the_money_and_gives_it_back_if_it_is_won(account: Account, won: bool) -> None:
     v1 = account.client.v1
     intent = await paid(account, method="pm_card_createDispute")
     (dispute,) = (await v1.disputes.list_async({"payment_intent": intent.id})).data

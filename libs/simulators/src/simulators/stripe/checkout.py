@@ -185,7 +185,7 @@ def pay(world: World, session: Object, number: str, name: str, email: str) -> st
 
 
 def _customer(world: World, session: Object, email: str, name: str) -> str | None:
-    details = {
+    details: Object = {
         "email": email or session["customer_email"],
         "name": name,
         "address": None,

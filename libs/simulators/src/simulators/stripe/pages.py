@@ -279,7 +279,8 @@ class Pages:
             f"{subscription['status']}, {'ends' if ends else 'renews'} on {until}</p>"
             f'<form method="post"><label for="price">Plan</label><select id="price" name="price">{options}</select>'
             '<button id="change" name="action" value="plan">Change plan</button></form>'
-            f'<form method="post"><button id="{other}" name="action" value="{other}" class="quiet">{label}</button></form>'
+            f'<form method="post"><button id="{other}" name="action" value="{other}" class="quiet">'
+            f"{label}</button></form>"
         )
 
     # Paper

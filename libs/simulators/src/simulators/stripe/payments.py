@@ -12,7 +12,7 @@ _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 _FEE_SHARE, _FEE_FIXED = 0.029, 30
 
 
-class Declined(StripeError):
+class Declined(StripeError):  # noqa: N818 - it reads as what happened
     """A card error; what it was about is in the intent."""
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+_FONT = b"/Resources << /Font << /F1 5 0 R >> >>"
+
 
 def one_page(lines: Sequence[str]) -> bytes:
     """A page of A4 with these lines on it."""
@@ -11,8 +13,7 @@ def one_page(lines: Sequence[str]) -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R %s >>" % _FONT,
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]

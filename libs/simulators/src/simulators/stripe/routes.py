@@ -49,8 +49,8 @@ RETRIES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 _BODY_BYTES = 1 << 20
 _TICK_S = 1.0
 _HIDDEN = frozenset({
-    "simulated", "of_subscription", "tax_percent", "pending_lines", "payment_intent_data", "subscription_data", "setup_intent_data",
-
+    "simulated", "of_subscription", "tax_percent", "pending_lines",
+    "payment_intent_data", "subscription_data", "setup_intent_data",
 })  # fmt: skip
 # Where an id stands for an object that `expand[]` shows in full.
 _KINDS = {
