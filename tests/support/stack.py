@@ -25,7 +25,15 @@ from stack.state import read_client_file
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICES = ("GATEWAY", "BILLING", "DISPATCHER", "STORAGE", "NOTIFIER")
 _CHOICES = ("DATABASE_URL", "AMQP_URL", "OUTPUT_TTL_S", "EGRESS_ALLOW_CIDRS", "CRASH_AT")
-_CHOICE_PREFIXES = ("S3_", "UPSTREAM_", "SIM_", "TRACE_", "REAPI_", *(f"{service}_" for service in SERVICES))
+_CHOICE_PREFIXES = (
+    "S3_",
+    "UPSTREAM_",
+    "STRIPE_",
+    "SIM_",
+    "TRACE_",
+    "REAPI_",
+    *(f"{service}_" for service in SERVICES),
+)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ class Choices:
     """``S3_*`` variables as given; the private store runs only if no endpoint is among them."""
     upstreams: Mapping[str, str] = field(default_factory=dict)
     """``UPSTREAM_*`` variables as given; if there are any, only their providers are routes."""
+    stripe: Mapping[str, str] = field(default_factory=dict)
+    """``STRIPE_*`` variables as given; the simulator runs only if no key is among them."""
     egress_allow_cidrs: str = _LOOPBACK
     knobs: Mapping[str, str] = field(default_factory=dict)
     """Everything else that services may read."""
@@ -53,6 +55,7 @@ class Choices:
             amqp_url=given.get("AMQP_URL"),
             s3={name: value for name, value in given.items() if name.startswith("S3_")},
             upstreams={name: value for name, value in given.items() if _UPSTREAM.fullmatch(name)},
+            stripe={name: value for name, value in given.items() if name.startswith("STRIPE_")},
             egress_allow_cidrs=environment.get("EGRESS_ALLOW_CIDRS", _LOOPBACK),
             knobs={name: value for name, value in given.items() if _is_knob(name)},
         )
@@ -60,12 +63,13 @@ class Choices:
     def addresses(self) -> list[str]:
         """The names of the variables that say where something is."""
         named = {"DATABASE_URL": self.database_url, "AMQP_URL": self.amqp_url, **self.s3, **self.upstreams}
+        named |= self.stripe
         return [name for name, value in named.items() if value] + [n for n in _DATABASE_URLS if n in self.knobs]
 
     def fingerprint(self) -> str:
         """Tells whether two environments chose the same, without keeping what they chose."""
         chosen = [self.database_url, self.amqp_url, sorted(self.s3.items()), sorted(self.upstreams.items())]
-        chosen += [self.egress_allow_cidrs, sorted(self.knobs.items())]
+        chosen += [sorted(self.stripe.items()), self.egress_allow_cidrs, sorted(self.knobs.items())]
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def upstreams_in_use(self, simulated: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ _HEX_32_BYTES = (
     "rabbitmq",
     "erlang_cookie",
     "s3_secret",
+    "stripe_webhook",
     "roles",
 )
 

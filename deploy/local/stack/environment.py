@@ -25,6 +25,7 @@ class Addresses:
     amqp_url: str
     s3: Mapping[str, str]
     upstreams: Mapping[str, str]
+    stripe: Mapping[str, str]
     simulators: Mapping[str, str]
     """``SIM_*_URL`` of the stand-ins' dials."""
     services: Mapping[str, str]
@@ -72,6 +73,7 @@ def of_service(
         f"{prefix}PORT": str(port),
         **(addresses.upstreams if service == "dispatcher" else origins),
         **(addresses.s3 if service in _USES_OBJECTS else {}),
+        **(addresses.stripe if service == "billing" else {}),
         **_own(service, state, addresses, credentials),
     }
     env[f"{prefix}DATABASE_URL"] = service_database_urls(addresses, choices, credentials)[f"{prefix}DATABASE_URL"]
@@ -140,6 +142,8 @@ def write_client_file(
         **{f"{service.upper()}_URL": url for service, url in addresses.services.items()},
         **addresses.s3,
         **addresses.upstreams,
+        **addresses.stripe,
+        "REAPI_STRIPE_WEBHOOK_URL": f"{addresses.services['billing']}/stripe/webhook",
         **addresses.simulators,
         **{f"PID_{name.upper()}": str(pid) for name, pid in sorted(pids.items())},
     }

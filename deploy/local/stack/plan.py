@@ -31,6 +31,7 @@ class Plan:
             for name in ("amqp", "erlang", "epmd"):
                 self._ports[name] = ports.reserve(name)
         listening = [*SERVICES, *_SIMULATED] + (["s3"] if self.own_objects else [])
+        listening += ["stripe"] if self.own_stripe else []
         for name in listening:
             held = ports.listen(name)
             self._sockets[name] = held.fileno()
@@ -52,6 +53,11 @@ class Plan:
     def own_objects(self) -> bool:
         """Whether the object store is."""
         return "S3_ENDPOINT_URL" not in self._choices.s3
+
+    @property
+    def own_stripe(self) -> bool:
+        """Whether payments go to Stripe's stand-in."""
+        return "STRIPE_API_KEY" not in self._choices.stripe
 
     def postgres(self) -> Program:
         """Blocks while the data folder is made, the first time."""
@@ -98,6 +104,27 @@ class Plan:
             log=self._state.logs / "simulators.log",
             ready=lambda: probes.http(self._url("receiver"), any_status=True),
             fds=sockets,
+        )
+
+    def stripe(self) -> Program:
+        """Stripe's stand-in, which tells billing of everything."""
+        stripe, billing = self.addresses.stripe, self.addresses.services["billing"]
+        return Program(
+            name="stripe",
+            argv=(
+                *(sys.executable, "-m", "simulators", "stripe", "--fd", str(self._sockets["stripe"])),
+                *("--base-url", self._url("stripe"), "--data", str(self._state.root / "stripe.db")),
+                *("--webhook-url", f"{billing}/stripe/webhook"),
+            ),
+            env={
+                **environment.machine(),
+                "SIM_STRIPE_API_KEY": stripe["STRIPE_API_KEY"],
+                "SIM_STRIPE_WEBHOOK_SECRET": stripe["STRIPE_WEBHOOK_SECRET"],
+                **self._simulator_knobs(),
+            },
+            log=self._state.logs / "stripe.log",
+            ready=lambda: probes.http(self._url("stripe") + "/healthz"),
+            fds=(self._sockets["stripe"],),
         )
 
     def service(self, name: str) -> Program:
@@ -158,6 +185,16 @@ class Plan:
             amqp_url=self._choices.amqp_url or own_broker,
             s3=s3 | dict(self._choices.s3),
             upstreams=self._choices.upstreams_in_use(simulated),
+            stripe=self._stripe(),
             simulators={f"SIM_{name.upper()}_URL": self._url(name) for name in _SIMULATED},
             services={service: self._url(service) for service in SERVICES},
         )
+
+    def _stripe(self) -> dict[str, str]:
+        if not self.own_stripe:
+            return dict(self._choices.stripe)
+        return {
+            "STRIPE_API_BASE": self._url("stripe"),
+            "STRIPE_API_KEY": "sk_test_local",
+            "STRIPE_WEBHOOK_SECRET": f"whsec_{self._credentials['stripe_webhook']}",
+        }

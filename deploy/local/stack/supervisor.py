@@ -22,7 +22,7 @@ _START_LIMIT_S = 90
 _FOREIGN_LIMIT_S = 10
 _KEYS_EVERY_S = 3600
 _STATE_LOOKED_AT_EVERY_S = 5
-_STOP_ORDER = (SERVICES, ("simulators", "s3"), ("rabbitmq",), ("epmd", "postgres"))
+_STOP_ORDER = (SERVICES, ("simulators", "stripe", "s3"), ("rabbitmq",), ("epmd", "postgres"))
 
 
 class Supervisor:
@@ -78,6 +78,8 @@ class Supervisor:
                 parts.create_task(self._start_database())
             else:
                 parts.create_task(self._start(self._plan.simulators()))
+                if self._plan.own_stripe:
+                    parts.create_task(self._start(self._plan.stripe()))
                 parts.create_task(self._start_services())
         if not self._infrastructure_only:
             await asyncio.gather(self._have_demo_account(), self._prepare_buckets())

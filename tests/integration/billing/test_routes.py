@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from billing.routes import internal_api
+from billing.routes import authorized_by, internal_api
 from common.clock import now
 from common.ids import new_id
 from support.ledger import PRICE, QUOTES, SKU, Ledger, a_job, stored
@@ -17,7 +17,9 @@ TOKEN = "the-services-token"
 @pytest.fixture
 async def api(ledger: Ledger) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
-    app.include_router(internal_api(ledger.accounts, ledger.prices, ledger.price_changes, QUOTES, TOKEN))
+    app.include_router(
+        internal_api(ledger.accounts, ledger.prices, ledger.price_changes, QUOTES, authorized_by(TOKEN))
+    )
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app),
         base_url="http://billing",

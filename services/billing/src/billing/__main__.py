@@ -231,6 +231,64 @@ def _moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a date such as 2027-03-01T00:00:00Z") from None
 
 
+@main.group()
+def payments() -> None:
+    """Stripe: give money back, and look through it for what nobody told of."""
+
+
+@payments.command()
+@click.argument("payment", metavar="PAYMENT_INTENT")
+@click.option("--cents", type=click.IntRange(1), help="A part of it; without it, all that is left.")
+@click.option("--operation", required=True, help="An id of your own: repeating the command refunds nothing twice.")
+def refund(payment: str, cents: int | None, operation: str) -> None:
+    """Give a card payment back; the same fraction of its credits goes, what was spent of them is owed."""
+    from billing.payments.parts import Payments
+
+    async def give_back(parts: Payments) -> dict[str, Any]:
+        made = await parts.client.refund(payment, cents, operation)
+        await parts.sync.charge(str(made.charge))
+        return {"refund": made.id, "cents": made.amount, "status": made.status}
+
+    click.echo(json.dumps(_with_payments(give_back)))
+
+
+@payments.command()
+def reconcile() -> None:
+    """Look through Stripe now; prints how many gaps of each kind were closed."""
+    from billing.payments.parts import Payments
+
+    async def look(parts: Payments) -> dict[str, int]:
+        return await parts.reconciler.run()
+
+    click.echo(json.dumps(_with_payments(look)))
+
+
+def _with_payments(use: Callable[[Any], Awaitable[Outcome]]) -> Outcome:
+    """Run one command against Stripe and the ledger, as the service is set up."""
+    from billing.payments import offers
+    from billing.payments.parts import Payments
+    from billing.payments.stripe_client import StripeAway, StripeRefused
+    from billing.payments.sync import Misfit
+
+    settings = _settings()
+    if not settings.stripe_api_key.get_secret_value():
+        raise click.ClickException("STRIPE_API_KEY is not set: whose payments are meant?")
+
+    async def run(database: Any) -> Outcome:
+        parts = Payments.of(settings, database, offers.load())
+        try:
+            return await use(parts)
+        finally:
+            await parts.client.stop()
+
+    try:
+        return _with_database(run)
+    except (StripeRefused, Misfit) as refused:
+        raise click.ClickException(str(refused)) from None
+    except StripeAway:
+        raise click.ClickException("Stripe does not answer; the command may be repeated as it is") from None
+
+
 def _settings() -> BillingSettings:
     from pydantic import ValidationError
 

@@ -16,13 +16,16 @@ from billing.handlers.control import Control
 from billing.handlers.hold import HoldPrice
 from billing.handlers.settle import Settle
 from billing.invariants import watch
+from billing.payments import offers
+from billing.payments.parts import Payments
+from billing.payments.routes import offers_api, payments_api, webhook_api
 from billing.repository.accounts import Accounts
 from billing.repository.holds import Holds
 from billing.repository.price_changes import PriceChanges
 from billing.repository.prices import Prices
 from billing.repository.reservations import Reservations
 from billing.repository.settlements import Settlements
-from billing.routes import internal_api
+from billing.routes import authorized_by, internal_api
 from billing.seeding import proposed_prices
 from billing.settings import BillingSettings
 from billing.sweeper import Sweeper
@@ -57,6 +60,8 @@ def create_app(settings: BillingSettings) -> FastAPI:
         )
     )
     sweeper = Sweeper(settle, reservations, bus.publish)
+    offered = offers.load()
+    payments = Payments.of(settings, database, offered) if settings.stripe_api_key.get_secret_value() else None
     proposed = proposed_prices()
 
     async def work() -> None:
@@ -66,6 +71,9 @@ def create_app(settings: BillingSettings) -> FastAPI:
         async with asyncio.TaskGroup() as timers:
             timers.create_task(repeat("sweep", settings.sweep_every_s, sweeper.sweep))
             timers.create_task(repeat("invariants", settings.check_every_s, lambda: watch(database)))
+            if payments is not None:
+                timers.create_task(payments.inbox.run())
+                timers.create_task(repeat("reconcile", settings.reconcile_every_s, payments.reconciler.run))
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
@@ -82,12 +90,19 @@ def create_app(settings: BillingSettings) -> FastAPI:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         await bus.stop()
+        if payments is not None:
+            await payments.client.stop()
         await database.stop()
 
     app = build_app(
         "reAPI billing", lifespan=lifespan, readiness={"database": database.ready, "bus": lambda: bus.ready}
     )
-    app.include_router(internal_api(Accounts(database), prices, PriceChanges(database), quotes, token))
+    inside = authorized_by(token)
+    app.include_router(internal_api(Accounts(database), prices, PriceChanges(database), quotes, inside))
+    app.include_router(offers_api(offered, inside))
+    app.include_router(payments_api(payments, inside))
+    if payments is not None:
+        app.include_router(webhook_api(payments))
     app.add_exception_handler(CannotReach, _unavailable)
     return app
 

@@ -34,10 +34,10 @@ INVARIANTS: dict[str, str] = {
             group by account_id, purpose
         ) e using (account_id, purpose)
         where coalesce(b.balance_microusd, 0) <> coalesce(e.balance_microusd, 0)""",
-    "L3 no balance is negative": """
+    "L3 no balance is negative, and nobody owes less than nothing": """
         select count(*) from accounts
-        where least(subscription_microusd, granted_microusd, purchased_microusd, held_microusd) < 0
-            and changed_at >= %(since)s""",
+        where (least(subscription_microusd, granted_microusd, purchased_microusd, held_microusd) < 0
+            or receivable_microusd > 0) and changed_at >= %(since)s""",
     "L4 held is the sum of the open reservations": """
         select count(*) from accounts a full join (
             select account_id, sum(amount_microusd) as held_microusd from reservations

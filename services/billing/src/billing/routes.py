@@ -1,6 +1,7 @@
 """Billing's internal HTTP API: questions that other services ask. Never reachable from outside."""
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -53,13 +54,24 @@ class MailNewses(BaseModel):
     notices: Annotated[list[MailNews], Field(min_length=1, max_length=1_000)]
 
 
-def internal_api(accounts: Accounts, prices: Prices, changes: PriceChanges, quotes: Quotes, token: str) -> APIRouter:
-    """The routes, open to whoever carries the services' token."""
+def authorized_by(token: str) -> Callable[..., Awaitable[None]]:
+    """A dependency that lets in whoever carries the services' token."""
 
     async def authorized(authorization: Annotated[str, Header()] = "") -> None:
         if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
             raise HTTPException(401, "the services' bearer token is missing or wrong")
 
+    return authorized
+
+
+def internal_api(
+    accounts: Accounts,
+    prices: Prices,
+    changes: PriceChanges,
+    quotes: Quotes,
+    authorized: Callable[..., Awaitable[None]],
+) -> APIRouter:
+    """The routes, open to whoever is ``authorized``."""
     router = APIRouter(prefix="/internal", dependencies=[Depends(authorized)])
 
     @router.get("/accounts/{account_id}/balance")

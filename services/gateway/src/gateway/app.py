@@ -31,6 +31,7 @@ from gateway.api.native import Native
 from gateway.api.openai_images import OpenAIImages
 from gateway.api.openai_videos import OpenAIVideos
 from gateway.api.openapi import document
+from gateway.api.purchasing import Purchasing
 from gateway.api.reading.staging import Staging
 from gateway.api.routes import add, mount, operations
 from gateway.api.statuses import envelope, headers_of, status_of
@@ -135,6 +136,7 @@ def make_app(settings: Settings) -> FastAPI:
         ),
         Models(desk, catalogue, billing, settings.configured_providers),
         media,
+        Purchasing(desk, billing, accounts, f"{settings.public_url}/docs"),
     )
     mount(app, table)
     docs = Docs(document(table, catalogue, settings.public_url), settings.public_url)

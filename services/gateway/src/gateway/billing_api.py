@@ -12,9 +12,10 @@ from uuid import UUID
 import aiohttp
 
 from common import telemetry
-from gateway.errors import Unavailable
+from gateway.errors import GatewayError, NotFound, OrderRefused, PaymentDeclined, PaymentsUnavailable, Unavailable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=1.5, connect=0.5)
+_SLOW = aiohttp.ClientTimeout(total=25, connect=0.5)
 _PRICES_LIFE_S = 30.0
 _ASK_AGAIN_S = 3.0
 """After billing did not answer: a page of prices must not wait for it each time."""
@@ -112,6 +113,13 @@ class HttpBillingApi:
             datetime.fromisoformat(found["valid_until"]),
         )
 
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A question about money that a payment provider may have to answer first.
+
+        Raises NotFound, PaymentRefused and the like with billing's own code and sentence; Unavailable.
+        """
+        return await self._ask(method, path, json=body, timeout=_SLOW, tries=1)
+
     async def prices(self, account_id: UUID, opened_at: datetime) -> PriceList | None:
         """The account's prices, remembered for half a minute, and while billing is away."""
         until, known = self._prices.get(account_id, (0.0, None))
@@ -127,18 +135,19 @@ class HttpBillingApi:
         self._prices[account_id] = (time.monotonic() + life_s, known)
         return known
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+    async def _ask(self, method: str, path: str, *, tries: int = _TRIES, **options: Any) -> Any:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers=self._headers)
-        for attempt in range(_TRIES):
+        for attempt in range(tries):
             try:
                 async with self._session.request(method, self._base_url + path, **options) as response:
                     if response.status == 200:
                         return await response.json()
+                    _raise_if_told(response.status, await response.json(content_type=None))
                     log.warning("billing_answers", status=response.status)
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.warning("billing_away", reason=type(error).__name__)
-            if attempt + 1 < _TRIES:
+            if attempt + 1 < tries:
                 await asyncio.sleep(0.1)
         raise Unavailable("Balances and prices cannot be read at the moment; try again shortly.")
 
@@ -151,3 +160,19 @@ def _price_list(found: Any) -> PriceList:
             Upcoming(int(one["unit_price_microusd"]), datetime.fromisoformat(one["effective_at"])),
         )
     return PriceList({str(one["sku"]): int(one["unit_price_microusd"]) for one in found["prices"]}, upcoming)
+
+
+_TOLD: dict[int, type[GatewayError]] = {
+    402: PaymentDeclined,
+    404: NotFound,
+    409: OrderRefused,
+    502: PaymentsUnavailable,
+    503: PaymentsUnavailable,
+}
+
+
+def _raise_if_told(status: int, body: Any) -> None:
+    """Billing's refusals in words for customers; other answers are nobody's business but the log's."""
+    detail = body.get("detail") if isinstance(body, dict) else None
+    if status in _TOLD and isinstance(detail, dict):
+        raise _TOLD[status](detail["message"], code=detail["code"])

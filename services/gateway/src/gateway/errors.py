@@ -23,6 +23,9 @@
     ├── ModelUnavailable             model_unavailable (no provider of it is configured)
     ├── TimedOut                     timed_out (cancelled and given back)
     ├── StillRunning                 still_running (asked to be cancelled; the task says how it ended)
+    ├── OrderRefused                 unknown_offer, already_subscribed, not_subscribed, ...
+    ├── PaymentDeclined              the card's own code: card_declined, expired_card, ...
+    ├── PaymentsUnavailable          payments_unavailable (not set up here), payments_away
     └── JobEndedBadly                the job's own code: insufficient_quota, content_policy_violation, ...
 
 Only ``gateway.api.statuses`` knows what HTTP makes of a code. A message never quotes the request.
@@ -180,6 +183,27 @@ class StillRunning(GatewayError):
     """A synchronous request reached its limit, and how its job ended is not known yet: it may be charged."""
 
     code = "still_running"
+
+
+class OrderRefused(GatewayError):
+    """What is asked for cannot be ordered as things stand."""
+
+    code = "order_refused"
+    message = "This cannot be ordered."
+
+
+class PaymentDeclined(GatewayError):
+    """The card said no; nothing was changed."""
+
+    code = "card_declined"
+    message = "The card was declined."
+
+
+class PaymentsUnavailable(GatewayError):
+    """Nothing can be paid here, or not at the moment."""
+
+    code = "payments_unavailable"
+    message = "Payments are not available at the moment."
 
 
 class JobEndedBadly(GatewayError):

@@ -3,6 +3,7 @@
 ::
 
     refused   insufficient_quota   accept_expired   price_unavailable   price_changed   invalid_quote
+              account_suspended
     failed    cancelled   deadline_exceeded   output_unavailable
 """
 
@@ -10,6 +11,7 @@ MESSAGES = {
     "insufficient_quota": "The balance does not cover the price of this request.",
     "accept_expired": "The request was not accepted in time; nothing was charged.",
     "price_unavailable": "There is no price in force for this request.",
+    "account_suspended": "This account is suspended. Write to support to have it looked at.",
     "price_changed": "The price is above the most that this request may cost; ask for a new quote.",
     "invalid_quote": "This quote_id was not given for this request; ask for a quote with the same body.",
     "cancelled": "The request was cancelled; nothing was charged.",

@@ -31,7 +31,7 @@ with request as materialized (
         livemode, replica, opened_at, quoted_version, max_microusd, refusal, place)
 ),
 wallet as materialized (
-    select account_id, opened_at, subscription_microusd as subscription, granted_microusd as granted,
+    select account_id, opened_at, suspended_at, subscription_microusd as subscription, granted_microusd as granted,
         subscription_microusd + granted_microusd + purchased_microusd as available
     from accounts where account_id = any(%(account_ids)s::uuid[]) order by account_id for update
 ),
@@ -41,7 +41,8 @@ moment as materialized (
 fresh as materialized (
     select r.job_id, r.account_id, r.sku, r.quantity, r.outputs, r.deadline_ms, r.synchronous, r.livemode, r.replica,
         r.place, r.opened_at, m.at, p.version, p.unit_price_microusd, amount,
-        case when r.refusal is not null then r.refusal
+        case when w.suspended_at is not null then 'account_suspended'
+             when r.refusal is not null then r.refusal
              when p.version is null then 'price_unavailable'
              when r.accept_by < m.at then 'accept_expired'
              when amount > r.max_microusd then 'price_changed' end as refusal

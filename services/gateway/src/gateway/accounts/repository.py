@@ -109,6 +109,14 @@ class AccountRows:
                 },
             )
 
+    async def email(self, account_id: UUID) -> str:
+        """An account's address."""
+        rows = await self._database.fetch(
+            "select email from accounts where account_id = %(account)s", {"account": account_id}
+        )
+        email: str = rows[0]["email"]
+        return email
+
     async def _by_digest_many(self, digests: list[bytes]) -> list[KeyRow | None]:
         found: dict[bytes, KeyRow] = {}
         for row in await self._database.fetch(_BY_DIGEST, {"digests": digests}):

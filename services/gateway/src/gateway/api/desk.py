@@ -104,7 +104,7 @@ class Desk:
     async def _order(
         self, request: Request, caller: Caller, form: Form, *, job_id: UUID, kind: Kind, dialect: Dialect, waits: bool
     ) -> Order:
-        retry_count, key = _retry_count(request), _idempotency_key(request)
+        retry_count, key = _retry_count(request), idempotency_key(request)
         fields = form.fields
         model = self._model(fields.pop("model", None), kind)
         note = Note.of(request.scope)
@@ -238,7 +238,8 @@ def _max_microusd(own: dict[str, Any]) -> int | None:
     return microusd
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """The request's Idempotency-Key. Raises InvalidRequest for one that is none."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None

@@ -6,6 +6,8 @@ from typing import Any
 from common.catalogue import Catalogue, Dialect
 from gateway.api.routes import Operation
 
+# Repeating these costs nothing, so they take no Idempotency-Key.
+_WITHOUT_KEY = ("Quote", "SubscriptionAnswer", "Page")
 _STATES = {
     400: "The request is wrong; param says where.",
     401: "No key, or a wrong one.",
@@ -67,7 +69,7 @@ def _operation(operation: Operation, path: str) -> dict[str, Any]:
     ]
     if operation.body is not None:
         described["requestBody"] = _request_body(operation.body)
-    if operation.body is not None and operation.answers != "Quote":
+    if operation.body is not None and operation.answers not in _WITHOUT_KEY:
         parameters.append({"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}})
     if operation.body == "openai image":
         says = "respond-async answers 202 with the task."
@@ -128,6 +130,7 @@ def _bodies(catalogue: Catalogue) -> dict[str, Any]:
                     variants.append({**schema, "title": model.id, "properties": properties, "required": required})
             bodies[_body_name(f"{dialect} {kind}")] = {"oneOf": variants}
     either = [bodies[_body_name(f"native {kind}")] for kind in ("image", "video")]
+    bodies |= _PAYMENT_BODIES
     bodies[_body_name("native any")] = {"oneOf": [variant for one in either for variant in one["oneOf"]]}
     return bodies
 
@@ -152,7 +155,74 @@ _ACCEPTED = {
 }
 _URLS = {"type": "array", "items": {"type": "string", "format": "uri"}}
 
+_URL = {"type": "string", "format": "uri"}
+_PAYMENT_BODIES: dict[str, dict[str, Any]] = {
+    "OrderRequest": {
+        "type": "object",
+        "description": "One package or one plan.",
+        "properties": {"package": _TEXT, "plan": _TEXT, "success_url": _URL, "cancel_url": _URL},
+    },
+    "SubscriptionRequest": {
+        "type": "object",
+        "properties": {"plan": _TEXT, "cancel_at_period_end": {"type": "boolean"}},
+    },
+    "PortalRequest": {"type": "object", "properties": {"return_url": _URL}},
+}
+
 _SCHEMAS: dict[str, dict[str, Any]] = {
+    "Offers": _object(
+        object={"const": "list"},
+        data={
+            "type": "array",
+            "items": _object(
+                object={"enum": ["package", "plan"]},
+                id=_TEXT,
+                title=_TEXT,
+                amount_cents={"type": "integer"},
+                currency={"const": "usd"},
+                credits={"type": "number"},
+            ),
+        },
+    ),
+    "Order": _object(
+        object={"const": "order"},
+        id=_TEXT,
+        kind={"enum": ["package", "plan"]},
+        offer=_TEXT,
+        amount_cents={"type": "integer"},
+        currency={"const": "usd"},
+        credits={"type": "number"},
+        state={"enum": ["open", "paid", "expired"]},
+        created=_TIME,
+        url={"type": ["string", "null"], "description": "The page to pay it on; only when it is placed."},
+    ),
+    "SubscriptionAnswer": _object(
+        subscription={
+            "anyOf": [
+                _object(plan=_TEXT, status=_TEXT, period_end=_TIME, cancel_at_period_end={"type": "boolean"}),
+                {"type": "null"},
+            ]
+        }
+    ),
+    "Page": _object(url=_URL),
+    "Invoices": _object(
+        object={"const": "list"},
+        data={
+            "type": "array",
+            "items": _object(
+                object={"const": "invoice"},
+                id=_TEXT,
+                number=_TEXT,
+                status=_TEXT,
+                total_cents={"type": "integer"},
+                paid_cents={"type": "integer"},
+                currency=_TEXT,
+                created=_TIME,
+                page_url=_URL,
+                pdf_url=_URL,
+            ),
+        },
+    ),
     "Error": _object(
         error=_object(
             message=_TEXT, type=_TEXT, param={"type": ["string", "null"]}, code={"type": ["string", "null"]}

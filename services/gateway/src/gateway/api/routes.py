@@ -13,6 +13,7 @@ from gateway.api.models import Models
 from gateway.api.native import Native
 from gateway.api.openai_images import OpenAIImages
 from gateway.api.openai_videos import OpenAIVideos
+from gateway.api.purchasing import Purchasing
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -43,8 +44,13 @@ _SUBMIT_OPENAI = (400, 401, 403, 404, 409, 410, 413, 415, 429, 502, 503, 504)
 _ONE = (401, 403, 404, 429, 503)
 
 
-def operations(
-    images: OpenAIImages, videos: OpenAIVideos, native: Native, models: Models, media: Media
+def operations(  # noqa: PLR0917 - one per wing of the API
+    images: OpenAIImages,
+    videos: OpenAIVideos,
+    native: Native,
+    models: Models,
+    media: Media,
+    purchasing: Purchasing,
 ) -> Sequence[Operation]:
     """Fixed paths before those with an id in the same place."""
     wait = (("wait", "Hold the request until the status changes, this many seconds at most."),)
@@ -75,6 +81,18 @@ def operations(
         Operation("POST", "/api/v1/quote", native.quote, "What a generation would cost", "Quote", body="native any",
                   errors=(400, 401, 403, 404, 413, 415, 429, 503)),
         Operation("GET", "/api/v1/balance", native.balance, "Credits left", "Balance"),
+        Operation("GET", "/api/v1/packages", purchasing.packages, "Credits that can be bought", "Offers"),
+        Operation("GET", "/api/v1/plans", purchasing.plans, "Monthly plans", "Offers"),
+        Operation("POST", "/api/v1/orders", purchasing.order, "Order a package or a plan", "Order", status=201,
+                  body="order", errors=(400, 401, 403, 409, 429, 503)),
+        Operation("GET", "/api/v1/orders/{id}", purchasing.read_order, "Look at an order", "Order", errors=_ONE),
+        Operation("GET", "/api/v1/subscription", purchasing.subscription, "Look at the subscription",
+                  "SubscriptionAnswer"),
+        Operation("POST", "/api/v1/subscription", purchasing.change_subscription, "Change plan, cancel or resume",
+                  "SubscriptionAnswer", body="subscription", errors=(400, 401, 402, 403, 409, 429, 503)),
+        Operation("POST", "/api/v1/portal", purchasing.portal, "Look after card and invoices", "Page", body="portal",
+                  errors=(400, 401, 403, 409, 429, 503)),
+        Operation("GET", "/api/v1/invoices", purchasing.invoices, "Invoices and receipts", "Invoices"),
         Operation("GET", "/media/{job}/{file}", media.get, "Fetch an output by its signed link",
                   "Redirect to the file", status=302, query=(("e", "Expiry."), ("s", "Signature.")),
                   errors=(403, 404, 410), public=True),

@@ -20,6 +20,9 @@ from gateway.errors import (
     ModelUnavailable,
     NotFound,
     NotReady,
+    OrderRefused,
+    PaymentDeclined,
+    PaymentsUnavailable,
     RateLimited,
     RequestTimedOut,
     StillRunning,
@@ -68,6 +71,9 @@ _BY_ERROR: dict[type[GatewayError], Status] = {
     ModelUnavailable: Status(503, SERVER, retry=False),
     TimedOut: Status(504, SERVER, retry=False),
     StillRunning: Status(409, INVALID, retry=False),
+    OrderRefused: Status(409, INVALID, retry=False),
+    PaymentDeclined: Status(402, INVALID, retry=False),
+    PaymentsUnavailable: Status(503, SERVER, retry_after_s=2),
 }
 
 _BY_JOB_CODE: dict[str, Status] = {
@@ -76,6 +82,7 @@ _BY_JOB_CODE: dict[str, Status] = {
     "price_unavailable": Status(503, SERVER, retry=False),
     "price_changed": Status(409, INVALID, retry=False),
     "invalid_quote": Status(400, INVALID),
+    "account_suspended": Status(403, INVALID),
     "model_unavailable": Status(503, SERVER, retry=False),
     "content_policy_violation": Status(400, "image_generation_user_error", "moderation_blocked"),
     "invalid_request": Status(400, INVALID, "invalid_value"),

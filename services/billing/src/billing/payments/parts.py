@@ -1,0 +1,44 @@
+"""Payments, put together; only where Stripe is configured."""
+
+from dataclasses import dataclass
+
+from billing.payments.inbox import Inbox
+from billing.payments.offers import Offers
+from billing.payments.reconciler import Reconciler
+from billing.payments.selling import Selling
+from billing.payments.stripe_client import StripeClient
+from billing.payments.sync import Sync
+from billing.repository.moves import Moves
+from billing.repository.payments import Orders, StripeEvents
+from billing.settings import BillingSettings
+from common.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """Everything that talks to Stripe."""
+
+    client: StripeClient
+    events: StripeEvents
+    orders: Orders
+    inbox: Inbox
+    reconciler: Reconciler
+    selling: Selling
+    sync: Sync
+
+    @classmethod
+    def of(cls, settings: BillingSettings, database: Database, offers: Offers) -> "Payments":
+        """As the settings say; they have seen to it that there is a secret."""
+        client = StripeClient(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base)
+        events, orders, moves = StripeEvents(database), Orders(database), Moves(database)
+        sync = Sync(client, orders, moves, offers)
+        inbox = Inbox(events, sync, settings.stripe_webhook_secret.get_secret_value(), livemode=client.livemode)
+        return cls(
+            client,
+            events,
+            orders,
+            inbox,
+            Reconciler(client, events, orders, moves, sync, inbox),
+            Selling(client, orders, sync, offers, tax=settings.stripe_tax),
+            sync,
+        )
