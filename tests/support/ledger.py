@@ -17,6 +17,7 @@ from billing.handlers.settle import Settle
 from billing.invariants import count_violations
 from billing.repository.accounts import Accounts
 from billing.repository.holds import Holds
+from billing.repository.moves import Moves
 from billing.repository.price_changes import PriceChanges
 from billing.repository.prices import Prices
 from billing.repository.reservations import Reservations
@@ -123,6 +124,7 @@ class Replica:
     accounts: Accounts
     prices: Prices
     price_changes: PriceChanges
+    moves: Moves
 
     @classmethod
     def on(cls, database: Database, expire_after_deadline_s: float) -> "Replica":
@@ -142,6 +144,7 @@ class Replica:
             Accounts(database),
             Prices(database),
             PriceChanges(database),
+            Moves(database),
         )
 
     async def account(self, *, microusd: int = 0, subscription: int = 0, granted: int = 0) -> UUID:
@@ -189,6 +192,15 @@ class Replica:
             have.purchased_microusd,
             have.held_microusd,
         )
+
+    async def owed(self, account: UUID) -> int:
+        """What the customer owes us; 0 or more."""
+        rows = await self.database.fetch(
+            "select -balance_microusd as owed from audit_balances"
+            " where account_id = %(account)s and purpose = 'receivable'",
+            {"account": account},
+        )
+        return rows[0]["owed"] if rows else 0
 
     async def reservation(self, job_id: UUID) -> Reservation:
         """The row that decides about a job."""

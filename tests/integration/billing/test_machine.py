@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import pytest
@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from billing.domain.postings import Credit
+from billing.repository.moves import Move
 from common.contracts import JobSubmitted
 from support.ledger import PRICE, Ledger, a_job, a_ledger, cancel, failed, overdue, stored
 from support.postgres import Postgres
@@ -35,6 +36,18 @@ class Model:
     pots: dict[UUID, dict[str, int]] = field(default_factory=dict)
     taken: dict[UUID, dict[str, int]] = field(default_factory=dict)
     state: dict[UUID, str] = field(default_factory=dict)
+    owed: dict[UUID, int] = field(default_factory=dict)
+
+    def take_back(self, move: Move) -> None:
+        pots = self.pots[move.account_id]
+        taken = min(pots[move.pot], move.amount_microusd)
+        pots[move.pot] -= taken
+        self.owed[move.account_id] += move.amount_microusd - taken
+
+    def give_back(self, move: Move) -> None:
+        paid = min(self.owed[move.account_id], move.amount_microusd)
+        self.owed[move.account_id] -= paid
+        self.pots[move.account_id][move.pot] += move.amount_microusd - paid
 
     def hold(self, job: JobSubmitted) -> None:
         if job.job_id in self.state:
@@ -80,9 +93,13 @@ def machine(runner: asyncio.Runner, ledger: Ledger) -> type[RuleBasedStateMachin
         @initialize(subscription=st.integers(0, 3 * PRICE), granted=st.integers(0, 3 * PRICE))
         def open_accounts(self, subscription: int, granted: int) -> None:
             self.model, self.all_jobs, self.operations = Model(), [], []
+            self.paid: list[Move] = []
+            self.taken_back: dict[str, Move] = {}
+            self.given_back: set[str] = set()
             for _ in range(2):
                 account = runner.run(ledger.account(subscription=subscription, granted=granted, microusd=PRICE))
                 self.model.pots[account] = dict(zip(POTS, (subscription, granted, PRICE), strict=True))
+                self.model.owed[account] = 0
             self.accounts = list(self.model.pots)
 
         @rule(which=st.integers(0, 1), amount=st.integers(1, 4 * PRICE))
@@ -99,6 +116,45 @@ def machine(runner: asyncio.Runner, ledger: Ledger) -> type[RuleBasedStateMachin
             if self.operations:
                 _, new = runner.run(ledger.accounts.credit(self.operations[pick % len(self.operations)]))
                 assert not new
+
+        @rule(which=st.integers(0, 1), amount=st.integers(1, 4 * PRICE), plan=st.booleans())
+        def pay_by_card(self, which: int, amount: int, plan: bool) -> None:
+            account, number = self.accounts[which], len(self.paid)
+            event, pot = ("subscription", "subscription") if plan else ("purchase", "purchased")
+            move = Move(f"stripe:pi_{account}_{number}", event, account, pot, amount, "machine")
+            assert runner.run(ledger.moves.add(move))
+            self.paid.append(move)
+            self.model.pots[account][pot] += amount
+
+        @rule(pick=st.integers(0, 100), share=st.sampled_from([1, 2, 3]))
+        def refund_or_dispute(self, pick: int, share: int) -> None:
+            """Once per payment; whatever comes again moves nothing."""
+            if not self.paid:
+                return
+            payment = self.paid[pick % len(self.paid)]
+            operation = payment.operation.replace("pi_", "re_")
+            amount = max(1, payment.amount_microusd // share)
+            move = replace(payment, operation=operation, event="card_refund", amount_microusd=amount)
+            move = self.taken_back.get(operation, move)
+            new = runner.run(ledger.moves.take_back(move))
+            assert new == (operation not in self.taken_back)
+            if new:
+                self.taken_back[operation] = move
+                self.model.take_back(move)
+            again = runner.run(ledger.moves.add(payment))
+            assert not again
+
+        @rule(pick=st.integers(0, 100))
+        def dispute_won(self, pick: int) -> None:
+            if not self.taken_back:
+                return
+            lost = list(self.taken_back.values())[pick % len(self.taken_back)]
+            move = replace(lost, operation=f"{lost.operation}:won", event="dispute_won")
+            new = runner.run(ledger.moves.give_back(move))
+            assert new == (move.operation not in self.given_back)
+            if new:
+                self.given_back.add(move.operation)
+                self.model.give_back(move)
 
         @rule(
             target=jobs,
@@ -155,6 +211,7 @@ def machine(runner: asyncio.Runner, ledger: Ledger) -> type[RuleBasedStateMachin
             for account, pots in getattr(self, "model", Model()).pots.items():
                 expected = (*pots.values(), self.model.held(account, self.all_jobs))
                 assert runner.run(ledger.pots(account)) == expected
+                assert runner.run(ledger.owed(account)) == self.model.owed[account]
 
         def teardown(self) -> None:
             found = runner.run(ledger.reservations.read([job.job_id for job in getattr(self, "all_jobs", [])]))

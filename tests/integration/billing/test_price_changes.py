@@ -12,7 +12,7 @@ from billing.repository.price_changes import Notice
 from common.clock import now
 from common.contracts import JobRejected, JobReserved
 from common.ids import new_id
-from support.ledger import PRICE, QUOTES, SKU, Ledger, Replica, a_job
+from support.ledger import PRICE, QUOTES, SKU, Ledger, Replica, a_job, stored
 
 ANNOUNCED = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 EFFECTIVE = datetime(2027, 3, 20, tzinfo=UTC)
@@ -265,3 +265,13 @@ async def test_who_still_pays_the_old_price_is_listed_with_the_reason(ledger: Le
 
 async def test_news_of_a_change_that_does_not_exist_is_refused(ledger: Ledger) -> None:
     assert not await ledger.price_changes.record(new_id(), [Notice(new_id(), "accepted", now())])
+
+
+async def test_what_is_captured_is_what_was_held_whatever_the_price_is_by_then(ledger: Ledger) -> None:
+    account = await ledger.account(microusd=10 * PRICE)
+    job = a_job(account, quantity=2, outputs=2)
+    await ledger.hold(job)
+    await ledger.price_changes.schedule(PriceChange(new_id(), {SKU: 1}, "cheaper"))
+    await ledger.settle.stored(stored(job, 1))
+    row = await ledger.reservation(job.job_id)
+    assert (row.charged_microusd, row.refunded_microusd) == (PRICE, PRICE)

@@ -205,8 +205,11 @@ async def test_money_is_given_back_from_the_command_line_once(shop: Shop) -> Non
     for _ in range(2):
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "billing", "payments", "refund", intent, "--cents", "250"),
-            *("--operation", "kindness"), env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            *("--operation", "kindness"),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         out, err = await run.communicate()
         assert run.returncode == 0, err.decode()
         assert b'"cents": 250' in out
