@@ -29,6 +29,7 @@ def test_a_container_is_given_what_the_local_process_is_given(service, tmp_path)
         amqp_url="amqp://127.0.0.1:2/",
         s3=dict.fromkeys(COMPOSE["x-objects"], "x"),
         upstreams={},
+        stripe=dict.fromkeys(("STRIPE_API_KEY", "STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRET"), "x"),
         simulators={},
         services=dict.fromkeys(SERVICES, "http://127.0.0.1:3"),
     )

@@ -76,6 +76,7 @@ def exported(tmp_path, request):
             amqp_url=choices.amqp_url or "amqp://reapi:own@127.0.0.1:6/",
             s3={"S3_ENDPOINT_URL": "http://127.0.0.1:7", "S3_BUCKET": "outputs"} | dict(choices.s3),
             upstreams=choices.upstreams_in_use(SIMULATED),
+            stripe={"STRIPE_API_KEY": "sk_test_local", "STRIPE_WEBHOOK_SECRET": "whsec_x"} | dict(choices.stripe),
             simulators={"SIM_ARK_URL": "http://127.0.0.1:8"},
             services=dict.fromkeys(SERVICES, "http://127.0.0.1:9"),
         )

@@ -15,6 +15,7 @@ ADDRESSES = Addresses(
     amqp_url="amqp://reapi:x@127.0.0.1:6/",
     s3={"S3_ENDPOINT_URL": "http://127.0.0.1:7", "S3_SECRET_ACCESS_KEY": "s3-secret"},
     upstreams={"UPSTREAM_ARK_BASE_URL": "http://127.0.0.1:8/api/v3", "UPSTREAM_ARK_API_KEY": "ark-secret"},
+    stripe={"STRIPE_API_KEY": "stripe-secret", "STRIPE_WEBHOOK_SECRET": "whsec_x"},
     simulators={"SIM_ARK_URL": "http://127.0.0.1:8"},
     services={service: f"http://127.0.0.1:{100 + number}" for number, service in enumerate(SERVICES)},
 )
@@ -34,6 +35,11 @@ def given(service, state, **knobs):
 def test_provider_keys_reach_the_dispatcher_alone(state):
     holders = {service for service in SERVICES if "ark-secret" in given(service, state).values()}
     assert holders == {"dispatcher"}
+
+
+def test_stripes_key_reaches_billing_alone(state):
+    holders = {service for service in SERVICES if "stripe-secret" in given(service, state).values()}
+    assert holders == {"billing"}
 
 
 def test_no_service_is_given_the_administrators_database(state):
