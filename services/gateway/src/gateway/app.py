@@ -34,6 +34,7 @@ from gateway.api.openapi import document
 from gateway.api.purchasing import Purchasing
 from gateway.api.reading.staging import Staging
 from gateway.api.routes import add, mount, operations
+from gateway.api.statement import Statement
 from gateway.api.statuses import envelope, headers_of, status_of
 from gateway.api.views import Views
 from gateway.billing_api import HttpBillingApi
@@ -137,6 +138,7 @@ def make_app(settings: Settings) -> FastAPI:
         Models(desk, catalogue, billing, settings.configured_providers),
         media,
         Purchasing(desk, billing, accounts, f"{settings.public_url}/docs"),
+        Statement(desk, billing),
     )
     mount(app, table)
     docs = Docs(document(table, catalogue, settings.public_url), settings.public_url)

@@ -205,6 +205,22 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         }
     ),
     "Page": _object(url=_URL),
+    "Ledger": _object(
+        object={"const": "list"},
+        data={
+            "type": "array",
+            "items": _object(
+                object={"const": "transaction"},
+                id={"type": "integer"},
+                event=_TEXT,
+                task_id={"type": ["string", "null"]},
+                reason={"type": ["string", "null"]},
+                booked_at=_TEXT,
+                entries={"type": "array", "items": _object(pot=_TEXT, credits={"type": "number"})},
+            ),
+        },
+        has_more={"type": "boolean"},
+    ),
     "Invoices": _object(
         object={"const": "list"},
         data={

@@ -14,6 +14,7 @@ from gateway.api.native import Native
 from gateway.api.openai_images import OpenAIImages
 from gateway.api.openai_videos import OpenAIVideos
 from gateway.api.purchasing import Purchasing
+from gateway.api.statement import Statement
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,6 +52,7 @@ def operations(  # noqa: PLR0917 - one per wing of the API
     models: Models,
     media: Media,
     purchasing: Purchasing,
+    statement: Statement,
 ) -> Sequence[Operation]:
     """Fixed paths before those with an id in the same place."""
     wait = (("wait", "Hold the request until the status changes, this many seconds at most."),)
@@ -93,6 +95,9 @@ def operations(  # noqa: PLR0917 - one per wing of the API
         Operation("POST", "/api/v1/portal", purchasing.portal, "Look after card and invoices", "Page", body="portal",
                   errors=(400, 401, 403, 409, 429, 503)),
         Operation("GET", "/api/v1/invoices", purchasing.invoices, "Invoices and receipts", "Invoices"),
+        Operation("GET", "/api/v1/ledger", statement.read, "Every posting of the account", "Ledger",
+                  query=(("format", "json or csv; json."), ("limit", "Transactions a page, 1 to 200; 50."),
+                         ("after", "The last transaction of the page before.")), errors=(400, *_ONE)),
         Operation("GET", "/media/{job}/{file}", media.get, "Fetch an output by its signed link",
                   "Redirect to the file", status=302, query=(("e", "Expiry."), ("s", "Signature.")),
                   errors=(403, 404, 410), public=True),
