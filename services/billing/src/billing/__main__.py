@@ -231,6 +231,39 @@ def _moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a date such as 2027-03-01T00:00:00Z") from None
 
 
+@main.command()
+@click.argument("account_id", type=click.UUID)
+@click.option("--key", type=click.UUID, help="Only what this key spends; without it, the whole account.")
+@click.option("--credits", "amount", help="A month (UTC), decimals allowed; 'none' lifts the limit.")
+def cap(account_id: UUID, key: UUID | None, amount: str | None) -> None:
+    """Limit what is spent a calendar month; without --credits only show the limits and what is spent."""
+    from billing.repository.caps import Caps
+    from common.credits import from_credits, to_credits
+    from common.database import Database
+
+    try:
+        limit = None if amount in (None, "none") else from_credits(str(amount))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+    async def set_and_read(database: Database) -> list[dict[str, Any]]:
+        caps = Caps(database)
+        if amount is not None:
+            await caps.limit(account_id, key, limit)
+        return [
+            {
+                "key": None if row["api_key_id"] is None else str(row["api_key_id"]),
+                "credits_a_month": None
+                if row["month_cap_microusd"] is None
+                else to_credits(row["month_cap_microusd"]),
+                "spent": to_credits(row["month_spent_microusd"]),
+            }
+            for row in await caps.read(account_id)
+        ]
+
+    click.echo(json.dumps(_with_database(set_and_read)))
+
+
 @main.group()
 def payments() -> None:
     """Stripe: give money back, and look through it for what nobody told of."""

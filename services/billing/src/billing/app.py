@@ -54,7 +54,7 @@ def create_app(settings: BillingSettings) -> FastAPI:
     quotes = Quotes(token)
     bus.include(
         consumers(
-            HoldPrice(Holds(database, settings.expire_after_deadline_s), quotes),
+            HoldPrice(Holds(database, settings.expire_after_deadline_s, settings.max_open_holds), quotes),
             settle,
             Control(settle, reservations),
         )

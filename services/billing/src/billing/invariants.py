@@ -76,6 +76,19 @@ INVARIANTS: dict[str, str] = {
                     and r.charged_microusd + r.refunded_microusd = r.amount_microusd
             end
         ) violations""",
+    "C1 the open holds counted are those there are": """
+        select count(*) from accounts a full join (
+            select account_id, count(*) as n from reservations
+            where settled_at is null and expires_at is not null and amount_microusd > 0 group by account_id
+        ) r using (account_id)
+        where coalesce(a.open_holds, 0) <> coalesce(r.n, 0) and coalesce(a.changed_at, %(since)s) >= %(since)s""",
+    # Over everything only: it looks at every job of the month.
+    "C2 what a month is said to have cost is what it did": """
+        select count(*) from accounts a left join (
+            select account_id, month_of(decided_at) as month, sum(amount_microusd - refunded_microusd) as spent
+            from reservations where amount_microusd > 0 group by account_id, month_of(decided_at)
+        ) r using (account_id, month)
+        where %(since)s = 'epoch'::timestamptz and a.month_spent_microusd <> coalesce(r.spent, 0)""",
 }
 
 log = telemetry.logger(__name__)

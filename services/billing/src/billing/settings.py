@@ -15,6 +15,8 @@ class BillingSettings(ServiceSettings):
 
     expire_after_deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 600
     """How long after its deadline a hold without a result is given back."""
+    max_open_holds: Annotated[int, Field(ge=1)] = 10_000
+    """Paid jobs that one account may have open at a time."""
     sweep_every_s: Annotated[float, Field(gt=0, le=600)] = 5
     check_every_s: Annotated[float, Field(gt=0, le=3_600)] = 60
     """How often the invariants are evaluated over what has changed lately."""

@@ -41,6 +41,7 @@ class Hold:
     quoted_version: int | None = None
     max_microusd: int | None = None
     refusal: str | None = None
+    api_key_id: UUID | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.quantity <= MAX_QUANTITY:

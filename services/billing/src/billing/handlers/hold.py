@@ -46,6 +46,7 @@ class HoldPrice:
                 quoted_version=promised.version,
                 max_microusd=promised.max_microusd,
                 refusal=promised.refusal,
+                api_key_id=event.api_key_id,
             )
         except Impossible as error:
             raise CannotWork(str(error)) from None

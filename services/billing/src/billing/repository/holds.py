@@ -18,6 +18,8 @@ from common.failpoints import reach
 #   but might fit now gets no row, and the caller tries again.
 # The price is that of the version a valid quote names, else what the account pays now (`price_of`, which is the
 # whole rule); an account is as old as the earliest opening anybody told us of.
+# The caps work as the credits do: a job is refused for one only if it does not fit beside what was really held, and
+# what they count lies in rows locked here (`wallet`, then `caps`), whose newest state the locks read.
 # A job that another replica inserted a moment ago (not in our snapshot, but in the index) leaves its stretch of
 # the line unused: the credits stay in the account, as if it had been held and released.
 _HOLD = f"""
@@ -26,25 +28,34 @@ with request as materialized (
         %(job_ids)s::uuid[], %(account_ids)s::uuid[], %(skus)s::text[], %(quantities)s::int[], %(outputs)s::int[],
         %(deadlines_ms)s::bigint[], %(accept_bys)s::timestamptz[], %(synchronous)s::bool[],
         %(livemodes)s::bool[], %(replicas)s::text[], %(opened_ats)s::timestamptz[], %(quoted_versions)s::int[],
-        %(maxima)s::bigint[], %(refusals)s::text[]
+        %(maxima)s::bigint[], %(refusals)s::text[], %(api_keys)s::uuid[]
     ) with ordinality as r (job_id, account_id, sku, quantity, outputs, deadline_ms, accept_by, synchronous,
-        livemode, replica, opened_at, quoted_version, max_microusd, refusal, place)
+        livemode, replica, opened_at, quoted_version, max_microusd, refusal, api_key_id, place)
 ),
 wallet as materialized (
     select account_id, opened_at, suspended_at, subscription_microusd as subscription, granted_microusd as granted,
+        %(max_open_holds)s::int - open_holds as open_room, month, month_spent_microusd, month_cap_microusd,
         subscription_microusd + granted_microusd + purchased_microusd as available
     from accounts where account_id = any(%(account_ids)s::uuid[]) order by account_id for update
 ),
 moment as materialized (
-    select clock_timestamp() as at, count(*) as accounts_locked from wallet
+    select at, month_of(at) as month, locked from (
+        select clock_timestamp() as at, count(*) as locked from wallet
+    ) now
+),
+caps as materialized (
+    select account_id, api_key_id, month, month_spent_microusd, month_cap_microusd from key_caps
+    where account_id in (select account_id from wallet) order by account_id, api_key_id for update
 ),
 fresh as materialized (
     select r.job_id, r.account_id, r.sku, r.quantity, r.outputs, r.deadline_ms, r.synchronous, r.livemode, r.replica,
-        r.place, r.opened_at, m.at, p.version, p.unit_price_microusd, amount,
+        r.place, r.opened_at, r.api_key_id, m.at, m.month, p.version, p.unit_price_microusd, amount,
         case when w.suspended_at is not null then 'account_suspended'
              when r.refusal is not null then r.refusal
              when p.version is null then 'price_unavailable'
              when r.accept_by < m.at then 'accept_expired'
+             when r.api_key_id is null and exists (select from caps c where c.account_id = r.account_id)
+                 then 'unknown_key'
              when amount > r.max_microusd then 'price_changed' end as refusal
     from request r cross join moment m left join wallet w using (account_id)
     left join lateral (
@@ -62,30 +73,41 @@ fresh as materialized (
 line as materialized (
     select f.*, coalesce(w.available, 0) as available, coalesce(w.subscription, 0) as subscription,
         coalesce(w.granted, 0) as granted,
-        sum(f.amount) over (partition by f.account_id order by f.place)::bigint as until
-    from fresh f left join wallet w using (account_id) where f.refusal is null
+        w.month_cap_microusd - case when w.month = f.month then w.month_spent_microusd else 0 end as month_room,
+        c.month_cap_microusd - case when c.month = f.month then c.month_spent_microusd else 0 end as key_room,
+        w.open_room,
+        sum(f.amount) over (partition by f.account_id order by f.place)::bigint as until,
+        sum(f.amount) over (partition by f.account_id, f.api_key_id order by f.place)::bigint as key_until,
+        count(*) filter (where f.amount > 0) over (partition by f.account_id order by f.place) as nth
+    from fresh f left join wallet w using (account_id) left join caps c using (account_id, api_key_id)
+    where f.refusal is null
 ),
 held as (
     insert into reservations (job_id, account_id, state, sku, quantity, outputs, unit_price_microusd, price_version,
         amount_microusd, from_subscription_microusd, from_granted_microusd, from_purchased_microusd,
-        synchronous, livemode, replica, decided_at, deadline_at, expires_at)
+        synchronous, livemode, replica, decided_at, deadline_at, expires_at, api_key_id)
     select job_id, account_id, 'held', sku, quantity, outputs, unit_price_microusd, version,
         amount, from_subscription, from_granted, amount - from_subscription - from_granted,
         synchronous, livemode, replica, at, at + deadline_ms * interval '1 millisecond',
-        at + deadline_ms * interval '1 millisecond' + make_interval(secs => %(expire_after_s)s)
+        at + deadline_ms * interval '1 millisecond' + make_interval(secs => %(expire_after_s)s), api_key_id
     from line cross join lateral (
         select greatest(0, least(until, subscription) - (until - amount)) as from_subscription,
             greatest(0, least(until, subscription + granted) - greatest(until - amount, subscription)) as from_granted
     ) pots
-    where until <= available order by job_id
+    where until <= available and (until <= month_room) is not false and (key_until <= key_room) is not false
+        and (nth <= open_room) is not false
+    order by job_id
     on conflict (job_id) do nothing
     returning *
 ),
 spent as materialized (
     select account_id, sum(from_subscription_microusd)::bigint as subscription,
         sum(from_granted_microusd)::bigint as granted, sum(from_purchased_microusd)::bigint as purchased,
-        sum(amount_microusd)::bigint as amount
+        sum(amount_microusd)::bigint as amount, count(*) filter (where amount_microusd > 0)::int as jobs
     from held group by account_id
+),
+by_key as materialized (
+    select account_id, api_key_id, sum(amount_microusd)::bigint as amount from held group by account_id, api_key_id
 ),
 seen as materialized (
     select account_id, min(opened_at) as opened_at
@@ -99,9 +121,19 @@ refused as (
         select job_id, account_id, synchronous, livemode, replica, at, refusal as code
         from fresh where refusal is not null
         union all
-        select job_id, account_id, synchronous, livemode, replica, at, 'insufficient_quota'
-        from line left join spent using (account_id)
-        where line.until > line.available and line.amount > line.available - coalesce(spent.amount, 0)
+        select job_id, account_id, synchronous, livemode, replica, at, code
+        from line left join spent using (account_id) left join by_key using (account_id, api_key_id)
+        cross join lateral (
+            select case
+                when until > available and line.amount > available - coalesce(spent.amount, 0)
+                    then 'insufficient_quota'
+                when (until > month_room and line.amount > month_room - coalesce(spent.amount, 0))
+                    or (key_until > key_room and line.amount > key_room - coalesce(by_key.amount, 0))
+                    then 'spend_cap_reached'
+                when nth > open_room and coalesce(spent.jobs, 0) >= open_room then 'too_many_open_jobs'
+            end as code
+        ) refusal
+        where code is not null
     ) refusals
     order by job_id
     on conflict (job_id) do nothing
@@ -113,9 +145,18 @@ debited as (
         granted_microusd = a.granted_microusd - s.granted,
         purchased_microusd = a.purchased_microusd - s.purchased,
         held_microusd = a.held_microusd + s.amount,
+        open_holds = a.open_holds + s.jobs,
+        month = m.month,
+        month_spent_microusd = case when a.month = m.month then a.month_spent_microusd else 0 end + s.amount,
         opened_at = least(a.opened_at, seen.opened_at),
         changed_at = m.at
     from spent s join seen using (account_id) cross join moment m where a.account_id = s.account_id and s.amount > 0
+),
+counted as (
+    update key_caps k set
+        month = m.month,
+        month_spent_microusd = case when k.month = m.month then k.month_spent_microusd else 0 end + b.amount
+    from by_key b cross join moment m where (k.account_id, k.api_key_id) = (b.account_id, b.api_key_id)
 ),
 posting as materialized (
     select nextval('transaction_ids') as transaction_id, held.* from held where amount_microusd > 0
@@ -140,8 +181,9 @@ select {COLUMNS} from held union all select {COLUMNS} from refused
 class Holds:
     """Holds the price of jobs, each once."""
 
-    def __init__(self, database: Database, expire_after_deadline_s: float) -> None:
+    def __init__(self, database: Database, expire_after_deadline_s: float, max_open_holds: int = 10_000) -> None:
         self._database = database
+        self._max_open_holds = max_open_holds
         self._reservations = Reservations(database)
         self._expire_after_s = expire_after_deadline_s
 
@@ -181,6 +223,8 @@ class Holds:
             "quoted_versions": [r.quoted_version for r in requests],
             "maxima": [r.max_microusd for r in requests],
             "refusals": [r.refusal for r in requests],
+            "api_keys": [r.api_key_id for r in requests],
+            "max_open_holds": self._max_open_holds,
             "expire_after_s": self._expire_after_s,
         }
         reach("B2")

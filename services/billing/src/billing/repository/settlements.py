@@ -26,7 +26,7 @@ with verdict as materialized (
 open as materialized (
     select r.*, v.delivered, v.outputs_json, v.code, v.message, v.announced_later
     from (select * from verdict order by job_id) v cross join lateral (
-        select job_id, account_id, amount_microusd as amount, outputs,
+        select job_id, account_id, api_key_id, decided_at, amount_microusd as amount, outputs,
             from_subscription_microusd, from_granted_microusd, from_purchased_microusd
         from reservations where job_id = v.job_id and account_id = v.account_id and state = 'held'
             and (not v.only_if_expired or expires_at <= clock_timestamp())
@@ -59,8 +59,14 @@ settled as (
 ),
 moved as materialized (
     select account_id, sum(amount_microusd)::bigint as amount, sum(to_subscription)::bigint as subscription,
-        sum(to_granted)::bigint as granted, sum(to_purchased)::bigint as purchased
+        sum(to_granted)::bigint as granted, sum(to_purchased)::bigint as purchased,
+        count(*) filter (where amount_microusd > 0)::int as jobs
     from settled group by account_id
+),
+-- What is released was spent in the month of its hold; a month that is over counts no more.
+unspent as materialized (
+    select account_id, api_key_id, month_of(decided_at) as month, sum(refunded_microusd)::bigint as amount
+    from settled group by account_id, api_key_id, month_of(decided_at)
 ),
 credited as (
     update accounts a set
@@ -68,8 +74,16 @@ credited as (
         subscription_microusd = a.subscription_microusd + m.subscription,
         granted_microusd = a.granted_microusd + m.granted,
         purchased_microusd = a.purchased_microusd + m.purchased,
+        open_holds = a.open_holds - m.jobs,
+        month_spent_microusd = a.month_spent_microusd - coalesce((
+            select sum(u.amount) from unspent u where u.account_id = a.account_id and u.month = a.month
+        ), 0),
         changed_at = moment.at
     from moved m cross join moment where a.account_id = m.account_id and m.amount > 0
+),
+uncounted as (
+    update key_caps k set month_spent_microusd = k.month_spent_microusd - least(u.amount, k.month_spent_microusd)
+    from unspent u where (k.account_id, k.api_key_id, k.month) = (u.account_id, u.api_key_id, u.month)
 ),
 posting as materialized (
     select nextval('transaction_ids') as transaction_id, settled.* from settled where amount_microusd > 0

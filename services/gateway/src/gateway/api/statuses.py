@@ -78,6 +78,9 @@ _BY_ERROR: dict[type[GatewayError], Status] = {
 
 _BY_JOB_CODE: dict[str, Status] = {
     "insufficient_quota": Status(429, "insufficient_quota", retry=False),
+    "spend_cap_reached": Status(429, "insufficient_quota", retry=False),
+    "too_many_open_jobs": Status(429, "requests", retry_after_s=2),
+    "unknown_key": Status(403, INVALID),
     "accept_expired": Status(503, SERVER, retry_after_s=1),
     "price_unavailable": Status(503, SERVER, retry=False),
     "price_changed": Status(409, INVALID, retry=False),
@@ -95,6 +98,7 @@ _BY_JOB_CODE: dict[str, Status] = {
 
 _NATIVE_JOB_CODE: dict[str, Status] = {
     "insufficient_quota": Status(402, "insufficient_quota", retry=False),
+    "spend_cap_reached": Status(402, "insufficient_quota", retry=False),
     "content_policy_violation": Status(400, INVALID),
 }
 

@@ -254,6 +254,7 @@ class Submission:
             account_opened_at=order.caller.opened_at,
             quote_id=order.quote_id,
             max_microusd=order.max_microusd,
+            api_key_id=order.caller.api_key_id,
         )
 
     async def _publish(self, message: JobSubmitted, *, is_new: bool) -> None:
