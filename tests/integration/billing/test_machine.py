@@ -126,6 +126,14 @@ def machine(runner: asyncio.Runner, ledger: Ledger) -> type[RuleBasedStateMachin
             self.paid.append(move)
             self.model.pots[account][pot] += amount
 
+        @rule(which=st.integers(0, 1), amount=st.integers(1, PRICE))
+        def grant(self, which: int, amount: int) -> None:
+            account = self.accounts[which]
+            move = Move(f"grant:{account}:{len(self.paid)}", "grant", account, "granted", amount, "machine")
+            if runner.run(ledger.moves.add(move)):
+                self.model.pots[account]["granted"] += amount
+            assert not runner.run(ledger.moves.add(move))
+
         @rule(pick=st.integers(0, 100), share=st.sampled_from([1, 2, 3]))
         def refund_or_dispute(self, pick: int, share: int) -> None:
             """Once per payment; whatever comes again moves nothing."""

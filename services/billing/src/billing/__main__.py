@@ -233,6 +233,61 @@ def _moment(text: str) -> datetime:
 
 @main.command()
 @click.argument("account_id", type=click.UUID)
+@click.option("--credits", "amount", required=True, help="How many, decimals allowed down to 0.001.")
+@click.option("--reason", required=True, help="Kept in the ledger and shown on the statement.")
+@click.option("--operation", required=True, help="An id of your own: repeating the command grants nothing twice.")
+def grant(account_id: UUID, amount: str, reason: str, operation: str) -> None:
+    """Give credits away: spent before purchased ones, forfeited when the account closes."""
+    from billing.repository.moves import Move, Moves
+    from common.credits import from_credits
+    from common.database import Database
+
+    try:
+        microusd = from_credits(amount)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if microusd == 0 or not 1 <= len(operation) <= 150 or len(reason) > 500:
+        message = "credits are above 0, an operation has 1 to 150 characters, a reason at most 500"
+        raise click.BadParameter(message)
+    move = Move(f"grant:{operation}", "grant", account_id, "granted", microusd, reason)
+
+    async def give(database: Database) -> bool:
+        moves = Moves(database)
+        new = await moves.add(move)
+        if not new and (await moves.brought(move.operation)) != (account_id, "granted", microusd):
+            raise click.ClickException(f"operation {operation} stands for another grant already")
+        return new
+
+    click.echo(json.dumps({"operation": move.operation, "new": _with_database(give)}))
+
+
+@main.command()
+@click.argument("account_id", type=click.UUID)
+@click.option("--finish", is_flag=True, help="The second step; without it, the first.")
+def close(account_id: UUID, *, finish: bool) -> None:
+    """Close an account: first nothing new is held; then, when nothing is open, unpaid credits are forfeited."""
+    from billing.repository.closing import Closing
+    from common.credits import to_credits
+    from common.database import Database
+
+    async def step(database: Database) -> dict[str, Any]:
+        closing = Closing(database)
+        standing = await (closing.finish(account_id) if finish else closing.begin(account_id))
+        if standing is None:
+            raise click.ClickException("its closing was never begun: run this without --finish first")
+        return {
+            "account_id": str(account_id),
+            "closed": standing.closed,
+            "open_jobs": standing.open_holds,
+            "owed_credits": to_credits(standing.purchased_microusd),
+            "forfeited_when_closed": to_credits(standing.subscription_microusd + standing.granted_microusd),
+        }
+
+    click.echo(json.dumps(_with_database(step)))
+
+
+@main.command()
+@click.argument("account_id", type=click.UUID)
 @click.option("--key", type=click.UUID, help="Only what this key spends; without it, the whole account.")
 @click.option("--credits", "amount", help="A month (UTC), decimals allowed; 'none' lifts the limit.")
 def cap(account_id: UUID, key: UUID | None, amount: str | None) -> None:

@@ -3,7 +3,7 @@
 ::
 
     refused   insufficient_quota   accept_expired   price_unavailable   price_changed   invalid_quote
-              account_suspended   spend_cap_reached   too_many_open_jobs   unknown_key
+              account_closed   account_suspended   spend_cap_reached   too_many_open_jobs   unknown_key
     failed    cancelled   deadline_exceeded   output_unavailable
 """
 
@@ -11,6 +11,7 @@ MESSAGES = {
     "insufficient_quota": "The balance does not cover the price of this request.",
     "accept_expired": "The request was not accepted in time; nothing was charged.",
     "price_unavailable": "There is no price in force for this request.",
+    "account_closed": "This account is being closed; its open jobs finish and no new ones begin.",
     "account_suspended": "This account is suspended. Write to support to have it looked at.",
     "spend_cap_reached": "This request would go beyond the spending limit of this month.",
     "too_many_open_jobs": "This account has as many open jobs as it may have; wait for some to finish.",

@@ -33,7 +33,8 @@ with request as materialized (
         livemode, replica, opened_at, quoted_version, max_microusd, refusal, api_key_id, place)
 ),
 wallet as materialized (
-    select account_id, opened_at, suspended_at, subscription_microusd as subscription, granted_microusd as granted,
+    select account_id, opened_at, suspended_at, closing_at,
+        subscription_microusd as subscription, granted_microusd as granted,
         %(max_open_holds)s::int - open_holds as open_room, month, month_spent_microusd, month_cap_microusd,
         subscription_microusd + granted_microusd + purchased_microusd as available
     from accounts where account_id = any(%(account_ids)s::uuid[]) order by account_id for update
@@ -50,7 +51,8 @@ caps as materialized (
 fresh as materialized (
     select r.job_id, r.account_id, r.sku, r.quantity, r.outputs, r.deadline_ms, r.synchronous, r.livemode, r.replica,
         r.place, r.opened_at, r.api_key_id, m.at, m.month, p.version, p.unit_price_microusd, amount,
-        case when w.suspended_at is not null then 'account_suspended'
+        case when w.closing_at is not null then 'account_closed'
+             when w.suspended_at is not null then 'account_suspended'
              when r.refusal is not null then r.refusal
              when p.version is null then 'price_unavailable'
              when r.accept_by < m.at then 'accept_expired'

@@ -1,4 +1,4 @@
-"""Credits that come in for money, and go when the money goes back; each move once per operation."""
+"""Credits that come in for money or as a gift, and go when the money goes back; each move once per operation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,8 +6,8 @@ from uuid import UUID
 
 from common.database import Database
 
-Pot = Literal["purchased", "subscription"]
-Event = Literal["purchase", "subscription", "card_refund", "dispute", "dispute_won"]
+Pot = Literal["purchased", "subscription", "granted"]
+Event = Literal["purchase", "subscription", "grant", "card_refund", "dispute", "dispute_won"]
 
 # In all of these the unique operation decides: a repeat books nothing, so it moves nothing. The account is locked
 # before anything is computed from it.
@@ -19,13 +19,15 @@ with booked as (
     returning transaction_id
 ),
 added as (
-    insert into accounts as a (account_id, purchased_microusd, subscription_microusd)
+    insert into accounts as a (account_id, purchased_microusd, subscription_microusd, granted_microusd)
     select %(account_id)s, case when %(pot)s = 'purchased' then %(amount)s::bigint else 0 end,
-        case when %(pot)s = 'subscription' then %(amount)s::bigint else 0 end
+        case when %(pot)s = 'subscription' then %(amount)s::bigint else 0 end,
+        case when %(pot)s = 'granted' then %(amount)s::bigint else 0 end
     from booked
     on conflict (account_id) do update set
         purchased_microusd = a.purchased_microusd + excluded.purchased_microusd,
         subscription_microusd = a.subscription_microusd + excluded.subscription_microusd,
+        granted_microusd = a.granted_microusd + excluded.granted_microusd,
         changed_at = excluded.changed_at
 ),
 posted as (
@@ -134,6 +136,9 @@ where account_id = %(account_id)s and suspended_for = %(reason)s
 """
 
 
+_POTS: dict[str, Pot] = {"purchase": "purchased", "subscription": "subscription", "grant": "granted"}
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """Credits that an operation moves between the outside and one pot of an account."""
@@ -168,12 +173,11 @@ class Moves:
         return await self._book(_GIVE_BACK, move)
 
     async def brought(self, operation: str) -> tuple[UUID, Pot, int] | None:
-        """Whom a purchase or an invoice brought how much, and into which pot; None if it is not booked."""
+        """Whom a purchase, an invoice or a grant brought how much, and into which pot; None if it is not booked."""
         rows = await self._database.fetch(_BROUGHT, {"operation": operation})
         if not rows:
             return None
-        pot: Pot = "subscription" if rows[0]["event"] == "subscription" else "purchased"
-        return rows[0]["account_id"], pot, rows[0]["amount_microusd"]
+        return rows[0]["account_id"], _POTS[rows[0]["event"]], rows[0]["amount_microusd"]
 
     async def known(self, operations: list[str]) -> set[str]:
         """Those that are booked."""

@@ -86,6 +86,7 @@ _BY_JOB_CODE: dict[str, Status] = {
     "price_changed": Status(409, INVALID, retry=False),
     "invalid_quote": Status(400, INVALID),
     "account_suspended": Status(403, INVALID),
+    "account_closed": Status(403, INVALID),
     "model_unavailable": Status(503, SERVER, retry=False),
     "content_policy_violation": Status(400, "image_generation_user_error", "moderation_blocked"),
     "invalid_request": Status(400, INVALID, "invalid_value"),
