@@ -14,8 +14,8 @@ class JobSubmitted(Message):
     files); ``parameters`` holds only validated enumerations and numbers of the model's schema, never free text.
     ``quantity`` is the number of billed units over all outputs (images, or seconds), ``accept_by`` the moment
     after which billing must not hold any more. ``account_opened_at`` decides which announced prices the customer saw
-    at sign-up; ``quote_id`` names a price that was promised, ``max_microusd`` the most this job may cost, ``api_key_id`` whose
-    spending it counts towards.
+    at sign-up; ``quote_id`` names a price that was promised, ``max_microusd`` the most this job may cost,
+    ``api_key_id`` whose spending it counts towards.
     """
 
     TYPE: ClassVar[str] = "job.submitted"
