@@ -72,6 +72,7 @@ def create_app(settings: BillingSettings) -> FastAPI:
             timers.create_task(repeat("sweep", settings.sweep_every_s, sweeper.sweep))
             timers.create_task(repeat("invariants", settings.check_every_s, lambda: watch(database)))
             if payments is not None:
+                timers.create_task(payments.prepare())
                 timers.create_task(payments.inbox.run())
                 timers.create_task(repeat("reconcile", settings.reconcile_every_s, payments.reconciler.run))
 

@@ -146,6 +146,16 @@ async def test_an_upgrade_whose_card_is_declined_changes_nothing_and_says_why(sh
     assert await shop.ledger.pots(bought.account) == (2_000 * CENT, 0, 0, 0)
 
 
+async def test_the_portal_offers_every_plan(shop: Shop) -> None:
+    await shop.dial(scenario="500", on=["GET /v1/prices"], times=1)
+    await shop.payments.prepare()
+    await shop.payments.prepare()
+    bought = await shop.subscribed("starter")
+    async with shop.http.get(await shop.payments.selling.portal(bought.account, "http://shop.example/")) as page:
+        text = await page.text()
+    assert [text.count(f"{plan} $") for plan in ("Starter", "Studio", "Scale")] == [1, 1, 1]
+
+
 async def test_a_page_that_expired_ends_its_order(shop: Shop) -> None:
     bought = await shop.order()
     found = await shop.payments.orders.find(bought.order_id)

@@ -1,17 +1,23 @@
 """Payments, put together; only where Stripe is configured."""
 
+import asyncio
 from dataclasses import dataclass
 
 from billing.payments.inbox import Inbox
 from billing.payments.offers import Offers
 from billing.payments.reconciler import Reconciler
 from billing.payments.selling import Selling
-from billing.payments.stripe_client import StripeClient
+from billing.payments.stripe_client import StripeAway, StripeClient, StripeRefused
 from billing.payments.sync import Sync
 from billing.repository.moves import Moves
 from billing.repository.payments import Orders, StripeEvents
 from billing.settings import BillingSettings
+from common import telemetry
 from common.database import Database
+
+_PREPARE_AGAIN_S = 2.0
+
+log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,17 @@ class Payments:
     reconciler: Reconciler
     selling: Selling
     sync: Sync
+
+    async def prepare(self) -> None:
+        """Have at Stripe what must be there, however long it is away."""
+        while True:
+            try:
+                await self.selling.prepare()
+            except (StripeAway, StripeRefused) as error:
+                log.warning("stripe_not_prepared", reason=type(error).__name__)
+                await asyncio.sleep(_PREPARE_AGAIN_S)
+            else:
+                return
 
     @classmethod
     def of(cls, settings: BillingSettings, database: Database, offers: Offers) -> "Payments":

@@ -33,6 +33,11 @@ class Selling:
         self._offers = offers
         self._tax = tax
 
+    async def prepare(self) -> None:
+        """Have every plan's price at Stripe, so that its portal offers them all. Raises StripeAway."""
+        for offer in self._offers.of("plan"):
+            await self._client.price_named(offer.lookup_key, offer.title, offer.amount_cents, CURRENCY)
+
     async def order(
         self,
         *,
