@@ -139,3 +139,24 @@ async def test_a_forged_webhook_is_refused(stack: Stack) -> None:
         for headers in ({}, {"stripe-signature": "t=1,v1=00"}):
             async with http.post(stack["REAPI_STRIPE_WEBHOOK_URL"], data=b"{}", headers=headers) as answer:
                 assert answer.status == 400
+
+
+async def test_credits_are_topped_up_by_the_card_on_file(stack: Stack) -> None:
+    account = stack.account("0.001")
+    wanted = {"enabled": True, "threshold_credits": 500, "package": "credits-10", "month_cap_cents": 1_500}
+    status, refused = await stack.native("PUT", "/auto_topup", account, json=wanted)
+    assert (status, refused["error"]["code"]) == (409, "no_card")
+    for field, value in (("enabled", 1), ("threshold_credits", -1), ("month_cap_cents", "many"), ("package", None)):
+        status, refused = await stack.native("PUT", "/auto_topup", account, json={**wanted, field: value})
+        assert (status, refused["error"]["param"]) == (400, field)
+    _, page = await stack.native("POST", "/cards", account, json={"return_url": "http://shop.example/"})
+    assert (await pay(page["url"]))[0] == 303
+    status, allowed = await stack.native("PUT", "/auto_topup", account, json=wanted)
+    assert (status, allowed["auto_topup"]["state"]) == (200, "on")
+
+    async def topped_up() -> bool:
+        return await balance(stack, account) == 10_000.001
+
+    await until(topped_up, 20, 0.1)
+    _, shown = await stack.native("GET", "/auto_topup", account)
+    assert shown["auto_topup"]["month_spent_cents"] == 1_000

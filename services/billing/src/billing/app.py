@@ -74,6 +74,7 @@ def create_app(settings: BillingSettings) -> FastAPI:
             if payments is not None:
                 timers.create_task(payments.prepare())
                 timers.create_task(payments.inbox.run())
+                timers.create_task(repeat("topups", settings.sweep_every_s, payments.topping_up.run))
                 timers.create_task(repeat("reconcile", settings.reconcile_every_s, payments.reconciler.run))
 
     def ended(task: asyncio.Task[None]) -> None:

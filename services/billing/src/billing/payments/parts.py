@@ -9,8 +9,10 @@ from billing.payments.reconciler import Reconciler
 from billing.payments.selling import Selling
 from billing.payments.stripe_client import StripeAway, StripeClient, StripeRefused
 from billing.payments.sync import Sync
+from billing.payments.topping_up import ToppingUp
 from billing.repository.moves import Moves
 from billing.repository.payments import Orders, StripeEvents
+from billing.repository.topups import TopUps
 from billing.settings import BillingSettings
 from common import telemetry
 from common.database import Database
@@ -31,6 +33,7 @@ class Payments:
     reconciler: Reconciler
     selling: Selling
     sync: Sync
+    topping_up: ToppingUp
 
     async def prepare(self) -> None:
         """Have at Stripe what must be there, however long it is away."""
@@ -58,4 +61,5 @@ class Payments:
             Reconciler(client, events, orders, moves, sync, inbox),
             Selling(client, orders, sync, offers, tax=settings.stripe_tax),
             sync,
+            ToppingUp(client, orders, TopUps(database), sync, offers),
         )

@@ -39,6 +39,22 @@ class PlanRequest(BaseModel):
     cancel_at_period_end: bool | None = None
 
 
+class TopUpRequest(BaseModel):
+    """When the balance falls below the threshold, buy this package, up to so much a month."""
+
+    enabled: bool
+    threshold_microusd: Annotated[int, Field(gt=0, le=10**12)]
+    package: Annotated[str, Field(max_length=100)]
+    month_cap_cents: Annotated[int, Field(gt=0, le=10_000_000)]
+
+
+class CardRequest(BaseModel):
+    """Whose card is to be kept, and where the page leads back to."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254)]
+    return_url: Url
+
+
 class PortalRequest(BaseModel):
     """Where the portal's page leads back to."""
 
@@ -144,6 +160,28 @@ def payments_api(payments: Payments | None, authorized: Any) -> APIRouter:
         """A page where the customer looks after card, plan and invoices."""
         return {"url": await _told(parts.selling.portal(account_id, request.return_url))}
 
+    @router.post("/accounts/{account_id}/card")
+    async def card(account_id: UUID, request: CardRequest, parts: Configured) -> dict[str, Any]:
+        """A page on which a card is kept for later."""
+        return {"url": await _told(parts.selling.keep_card(account_id, request.email, request.return_url))}
+
+    @router.get("/accounts/{account_id}/topup")
+    async def read_topup(account_id: UUID, parts: Configured) -> dict[str, Any]:
+        """How automatic top-ups are set and fare."""
+        return {"auto_topup": _topup(await parts.topping_up.read(account_id))}
+
+    @router.put("/accounts/{account_id}/topup")
+    async def set_topup(account_id: UUID, request: TopUpRequest, parts: Configured) -> dict[str, Any]:
+        """Set them."""
+        allowed = parts.topping_up.allow(
+            account_id,
+            request.threshold_microusd,
+            request.package,
+            request.month_cap_cents,
+            on=request.enabled,
+        )
+        return {"auto_topup": _topup(await _told(allowed))}
+
     @router.get("/accounts/{account_id}/invoices")
     async def invoices(account_id: UUID, parts: Configured) -> dict[str, Any]:
         """Invoices and receipts, newest first."""
@@ -177,6 +215,19 @@ def _shown(order: Order) -> dict[str, Any]:
         "credits": to_credits(order.credits_microusd),
         "state": order.state,
         "created": int(order.created_at.timestamp()),
+    }
+
+
+def _topup(row: Any) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "state": row["state"],
+        "threshold_credits": to_credits(row["threshold_microusd"]),
+        "package": row["package"],
+        "month_cap_cents": row["month_cap_cents"],
+        "month_spent_cents": row["month_spent_cents"],
+        "problem": row["problem"],
     }
 
 

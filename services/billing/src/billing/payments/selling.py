@@ -1,7 +1,7 @@
 """What a customer does about money: orders, subscriptions, the portal, invoices."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from billing.payments.offers import CURRENCY, Offer, Offers
 from billing.payments.stripe_client import StripeClient
@@ -162,6 +162,17 @@ class Selling:
         if customer is None:
             raise CannotSell("no_customer", "There is nothing to look after yet: order something first.")
         return await self._client.open_portal(customer, return_url)
+
+    async def keep_card(self, account_id: UUID, email: str, return_url: str) -> str:
+        """A page on which a card is kept for later, for automatic top-ups."""
+        customer = await self._customer(account_id, email)
+        session = await self._client.open_checkout(
+            f"card:{uuid4().hex}",
+            {"mode": "setup", "customer": customer, "success_url": return_url, "cancel_url": return_url,
+             "currency": CURRENCY},
+        )  # fmt: skip
+        assert session.url is not None
+        return session.url
 
     async def invoices(self, account_id: UUID) -> list[dict[str, Any]]:
         """Invoices and receipts, newest first."""

@@ -71,6 +71,8 @@ class Sync:
     async def session(self, identity: str) -> None:
         """A Checkout page: paid for a package, begun a subscription, expired, or still open."""
         session = await self._client.session(identity)
+        if session.mode == "setup":  # a card is kept for later: nothing is paid
+            return
         order = await self._order_of(session)
         if session.status == "expired":
             await self._orders.end(order.order_id, "expired")
@@ -101,6 +103,30 @@ class Sync:
         session = await self._client.session_of(identity)
         if session is not None:
             await self.session(session.id)
+        else:
+            await self._topup(identity)
+
+    async def _topup(self, identity: str) -> None:
+        """An intent that no page was opened for: a card on file paid one of our orders."""
+        intent = await self._client.intent(identity)
+        named = intent.metadata.to_dict().get("order_id") if intent.metadata else None
+        if named is None or intent.status != "succeeded":
+            return
+        try:
+            order = await self._orders.find(UUID(named))
+        except ValueError:
+            order = None
+        if order is None or not order.topup:
+            raise Misfit(f"{identity} names no top-up of ours")
+        self._fits(intent.livemode, intent.currency)
+        account_id = await self._account_of(intent.customer)
+        if (account_id, intent.amount_received) != (order.account_id, order.amount_cents):
+            raise Misfit(f"{identity} paid {intent.amount_received} cents, ordered were {order.amount_cents}")
+        reason = f"{order.offer}, automatic, order {order.order_id}"
+        amount = order.amount_cents * MICROUSD_PER_CENT
+        move = Move(_operation(identity), "purchase", account_id, "purchased", amount, reason)
+        _count(move, new=await self._moves.add(move))
+        await self._orders.end(order.order_id, "paid")
 
     async def invoice(self, identity: str) -> None:
         """A subscription's invoice: credits for what was really paid of it, before tax."""
@@ -183,6 +209,8 @@ class Sync:
             await self.session(session.id)
         elif invoice is not None:
             await self.invoice(invoice)
+        else:
+            await self._topup(intent)
         for operation in (_operation(intent), *([_operation(invoice)] if invoice else [])):
             found = await self._moves.brought(operation)
             if found is not None:

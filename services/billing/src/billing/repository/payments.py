@@ -9,7 +9,7 @@ from uuid import UUID
 from common.database import Database, Row
 
 _ORDER_COLUMNS = """order_id, account_id, kind, offer, amount_cents, currency, credits_microusd, session_id, state,
-    problem, created_at, ended_at"""
+    problem, created_at, ended_at, topup"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Order:
     problem: str | None
     created_at: datetime
     ended_at: datetime | None
+    topup: bool
+    """Placed by an automatic top-up: there is no page."""
 
 
 class Orders:

@@ -7,7 +7,7 @@ from common.catalogue import Catalogue, Dialect
 from gateway.api.routes import Operation
 
 # Repeating these costs nothing, so they take no Idempotency-Key.
-_WITHOUT_KEY = ("Quote", "SubscriptionAnswer", "Page")
+_WITHOUT_KEY = ("Quote", "SubscriptionAnswer", "AutoTopupAnswer", "Page")
 _STATES = {
     400: "The request is wrong; param says where.",
     401: "No key, or a wrong one.",
@@ -166,6 +166,16 @@ _PAYMENT_BODIES: dict[str, dict[str, Any]] = {
         "type": "object",
         "properties": {"plan": _TEXT, "cancel_at_period_end": {"type": "boolean"}},
     },
+    "AutoTopupRequest": {
+        "type": "object",
+        "properties": {
+            "enabled": {"type": "boolean"},
+            "threshold_credits": {"type": "number"},
+            "package": _TEXT,
+            "month_cap_cents": {"type": "integer"},
+        },
+        "required": ["enabled", "threshold_credits", "package", "month_cap_cents"],
+    },
     "PortalRequest": {"type": "object", "properties": {"return_url": _URL}},
 }
 
@@ -200,6 +210,21 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         subscription={
             "anyOf": [
                 _object(plan=_TEXT, status=_TEXT, period_end=_TIME, cancel_at_period_end={"type": "boolean"}),
+                {"type": "null"},
+            ]
+        }
+    ),
+    "AutoTopupAnswer": _object(
+        auto_topup={
+            "anyOf": [
+                _object(
+                    state={"enum": ["on", "off", "needs_customer"]},
+                    threshold_credits={"type": "number"},
+                    package=_TEXT,
+                    month_cap_cents={"type": "integer"},
+                    month_spent_cents={"type": "integer"},
+                    problem={"type": ["string", "null"]},
+                ),
                 {"type": "null"},
             ]
         }

@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 from starlette.requests import Request
 from starlette.responses import Response
 
+from common.credits import from_credits
 from common.ids import new_id
 from gateway.accounts.repository import AccountRows
 from gateway.api.answers import answer
@@ -15,6 +16,7 @@ from gateway.errors import InvalidRequest, NotFound
 
 _ORDERS = UUID("7f4c1a0e-3f0b-5c58-9d8e-0a2f6f1f4b11")
 _MAX_URL_CHARS = 2_000
+_MOST_CENTS = 10_000_000
 
 
 class Purchasing:
@@ -92,6 +94,35 @@ class Purchasing:
         path = f"/internal/accounts/{caller.account_id}/portal"
         return answer(await self._billing.ask("POST", path, wanted))
 
+    async def keep_card(self, request: Request) -> Response:
+        """A page on which a card is kept, for automatic top-ups."""
+        caller = await self._desk.caller(request)
+        fields = (await self._desk.read(request, caller, new_id(), forms=False)).fields
+        wanted = {
+            "email": await self._accounts.email(caller.account_id),
+            "return_url": self._url(fields, "return_url"),
+        }
+        return answer(await self._billing.ask("POST", f"/internal/accounts/{caller.account_id}/card", wanted))
+
+    async def auto_topup(self, request: Request) -> Response:
+        """How automatic top-ups are set, and why they stopped if they did; null if they never were."""
+        caller = await self._desk.caller(request)
+        return answer(await self._billing.ask("GET", f"/internal/accounts/{caller.account_id}/topup"))
+
+    async def set_auto_topup(self, request: Request) -> Response:
+        """Buy a package whenever the balance falls below a threshold, up to so much a month."""
+        caller = await self._desk.caller(request)
+        fields = (await self._desk.read(request, caller, new_id(), forms=False)).fields
+        wanted = {
+            "enabled": _typed(fields, "enabled", bool, "true or false"),
+            "package": _typed(fields, "package", str, "the id of a package"),
+            "month_cap_cents": _typed(fields, "month_cap_cents", int, "a whole number of cents"),
+            "threshold_microusd": _microusd(fields, "threshold_credits"),
+        }
+        if not 0 < wanted["month_cap_cents"] <= _MOST_CENTS:
+            raise InvalidRequest("month_cap_cents must be above 0 and at most 10,000,000.", param="month_cap_cents")
+        return answer(await self._billing.ask("PUT", f"/internal/accounts/{caller.account_id}/topup", wanted))
+
     async def invoices(self, request: Request) -> Response:
         """Invoices and receipts, newest first."""
         caller = await self._desk.caller(request)
@@ -108,6 +139,24 @@ class Purchasing:
         if not isinstance(url, str) or not url.startswith(("https://", "http://")) or len(url) > _MAX_URL_CHARS:
             raise InvalidRequest(f"{name} must be an absolute URL.", param=name)
         return url
+
+
+def _typed(fields: dict[str, Any], name: str, kind: type, what: str) -> Any:
+    value = fields.get(name)
+    if type(value) is not kind:  # a boolean is a number to Python, and to nobody else
+        raise InvalidRequest(f"{name} must be {what}.", param=name)
+    return value
+
+
+def _microusd(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    try:
+        microusd = 0 if isinstance(value, bool) else from_credits(str(value))
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}.", param=name) from None
+    if microusd <= 0:
+        raise InvalidRequest(f"{name} must be a number of credits above 0.", param=name)
+    return microusd
 
 
 def _one_of(fields: dict[str, Any], *kinds: str) -> tuple[str, str]:
