@@ -10,12 +10,14 @@ from support.ledger import PRICE, Ledger, a_job, failed, stored
 FORBIDDEN = [
     *(
         f"{what} {table}" + change
-        for table in ("entries", "transactions", "prices")
-        for what, change in (("delete from", ""), ("truncate", ""))
+        for table in ("entries", "transactions", "prices", "price_changes", "price_notices", "orders")
+        for what, change in (("delete from", ""), ("truncate", " cascade"))
     ),
     "update entries set amount_microusd = amount_microusd + 1",
     "update transactions set operation = operation || '!'",
     "update prices set unit_price_microusd = 1",
+    "update price_changes set effective_at = announced_at",
+    "update price_notices set happened_at = happened_at - interval '14 days'",
     "delete from reservations",
     "truncate reservations",
     "delete from accounts",
@@ -25,6 +27,9 @@ ONLY_BY_GRANT = [
     "update reservations set amount_microusd = 1",
     "update reservations set job_id = gen_random_uuid()",
     "update accounts set account_id = gen_random_uuid()",
+    "update orders set amount_cents = 1",
+    "update stripe_customers set account_id = gen_random_uuid()",
+    "delete from topups",
     "create table billing.mine (x int)",
     "alter table entries disable trigger all",
     "drop trigger append_only on entries",

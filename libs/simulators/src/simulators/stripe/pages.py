@@ -20,7 +20,8 @@ _FORM_BYTES = 20_000
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1a1f36;background:#f6f8fa;margin:0}
 main{max-width:28rem;margin:3rem auto;padding:2rem;background:#fff;border-radius:.75rem;box-shadow:0 2px 12px #0002}
-h1{font-size:1.25rem;margin:0 0 1rem}form+h1,table+h1{margin-top:2rem}label{display:block;margin:.75rem 0 .25rem;font-weight:600}
+h1{font-size:1.25rem;margin:0 0 1rem}form+h1,table+h1{margin-top:2rem}
+label{display:block;margin:.75rem 0 .25rem;font-weight:600}
 input,select{width:100%;box-sizing:border-box;padding:.6rem;font:inherit;border:1px solid #8792a2;border-radius:.4rem}
 button{width:100%;margin-top:1.25rem;padding:.75rem;font:inherit;font-weight:600;color:#fff;background:#4338ca;
 border:0;border-radius:.4rem;cursor:pointer}button.quiet{color:#4338ca;background:#eef2ff}

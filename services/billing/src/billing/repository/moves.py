@@ -41,18 +41,20 @@ posted as (
 select transaction_id from booked
 """
 
-# As far as the pot goes; what was spent already is owed.
-_TAKE_BACK = """
-with wallet as materialized (
-    select account_id, case when %(pot)s = 'purchased' then purchased_microusd else subscription_microusd end as has
-    from accounts where account_id = %(account_id)s for update
-),
-booked as (
+_BOOKED = """booked as (
     insert into transactions (operation, event, account_id, reason, booked_at)
     select %(operation)s, %(event)s, account_id, %(reason)s, clock_timestamp() from wallet
     on conflict (operation) do nothing
     returning transaction_id
+)"""
+
+# As far as the pot goes; what was spent already is owed.
+_TAKE_BACK = f"""
+with wallet as materialized (
+    select account_id, case when %(pot)s = 'purchased' then purchased_microusd else subscription_microusd end as has
+    from accounts where account_id = %(account_id)s for update
 ),
+{_BOOKED},
 split as materialized (
     select b.transaction_id, least(w.has, %(amount)s::bigint) as taken,
         %(amount)s::bigint - least(w.has, %(amount)s::bigint) as owed
@@ -77,19 +79,14 @@ posted as (
     where e.amount <> 0
 )
 select transaction_id from booked
-"""
+"""  # noqa: S608 - constants
 
 # What is owed is paid first.
-_GIVE_BACK = """
+_GIVE_BACK = f"""
 with wallet as materialized (
     select account_id, -receivable_microusd as owes from accounts where account_id = %(account_id)s for update
 ),
-booked as (
-    insert into transactions (operation, event, account_id, reason, booked_at)
-    select %(operation)s, %(event)s, account_id, %(reason)s, clock_timestamp() from wallet
-    on conflict (operation) do nothing
-    returning transaction_id
-),
+{_BOOKED},
 split as materialized (
     select b.transaction_id, least(w.owes, %(amount)s::bigint) as paid,
         %(amount)s::bigint - least(w.owes, %(amount)s::bigint) as returned
@@ -115,7 +112,7 @@ posted as (
     where e.amount <> 0
 )
 select transaction_id from booked
-"""
+"""  # noqa: S608 - constants
 
 # What an operation brought in: the outside's side of it is the whole amount, whatever became of it since.
 _BROUGHT = """
