@@ -10,7 +10,6 @@ from uuid import UUID
 
 import click
 
-from billing.domain.reservation import SINCE_EVER
 from billing.settings import BillingSettings
 
 Outcome = TypeVar("Outcome")
@@ -132,10 +131,7 @@ def list_prices(account: UUID | None) -> None:
     async def read(database: Database) -> dict[str, Any]:
         book = Prices(database)
         return {
-            "prices": {
-                row["sku"]: to_credits(row["unit_price_microusd"])
-                for row in await book.paid_by(account, SINCE_EVER if account else None)
-            },
+            "prices": {row["sku"]: to_credits(row["unit_price_microusd"]) for row in await book.paid_by(account)},
             "upcoming": [
                 {
                     "sku": row["sku"],
