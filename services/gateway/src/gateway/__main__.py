@@ -60,5 +60,20 @@ def create(account_id: object, email: str, rate_per_minute: int | None, inflight
     click.echo(made)
 
 
+@account.command(help="Suspend an account, let it go on, or close it (closing, then closed); its keys answer 403.")
+@click.argument("account_id", type=click.UUID)
+@click.argument("wanted", type=click.Choice(["active", "suspended", "closing", "closed"]))
+def state(account_id: object, wanted: str) -> None:
+    """Keys follow within three seconds."""
+    import asyncio
+    from uuid import UUID
+
+    from gateway.accounts.creating import put_account_into
+
+    if not asyncio.run(put_account_into(UUID(str(account_id)), wanted)):
+        raise click.ClickException(f"there is no account {account_id} that could become {wanted}")
+    click.echo(f"{account_id} is {wanted}")
+
+
 if __name__ == "__main__":
     main()

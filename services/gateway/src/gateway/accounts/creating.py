@@ -1,4 +1,4 @@
-"""Making an account by command."""
+"""Making an account, and changing its state, by command."""
 
 import os
 from uuid import UUID
@@ -29,6 +29,16 @@ async def create_account(account_id: UUID, email: str, *, rate_per_minute: int |
     finally:
         await database.stop()
     return orjson.dumps({"account_id": str(account_id), "api_key": key.secret}).decode()
+
+
+async def put_account_into(account_id: UUID, state: str) -> bool:
+    """Change an account's state; False when there is no such account, or it is past that."""
+    database = Database(_setting("GATEWAY_DATABASE_URL"), pool_size=1)
+    await database.start()
+    try:
+        return await AccountRows(database).put_into(account_id, state)
+    finally:
+        await database.stop()
 
 
 def _setting(name: str) -> str:

@@ -109,6 +109,16 @@ class AccountRows:
                 },
             )
 
+    async def put_into(self, account_id: UUID, state: str) -> bool:
+        """Let an account spend, or not; a closed one stays closed. False: there is none that could become so."""
+        return bool(
+            await self._database.execute(
+                "update accounts set state = %(state)s where account_id = %(account)s and state <> 'closed'"
+                " and (state <> 'closing' or %(state)s = 'closed')",
+                {"account": account_id, "state": state},
+            )
+        )
+
     async def email(self, account_id: UUID) -> str:
         """An account's address."""
         rows = await self._database.fetch(
