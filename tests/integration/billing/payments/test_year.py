@@ -14,7 +14,7 @@ from common.ids import new_id
 from support.ledger import Ledger
 from support.sizes import size
 
-from .conftest import CARD, DECLINED, Shop, a_shop
+from .conftest import CARD, DECLINED, Shop, a_shop, insisted
 
 PURCHASES = size(test=60, prove=1_000)
 SUBSCRIPTIONS = size(test=12, prove=200)
@@ -46,7 +46,7 @@ async def buy(shop: Shop, dice: random.Random) -> UUID:
         assert found is not None and found.session_id is not None
         intent = str((await shop.payments.client.session(found.session_id)).payment_intent)
         part = dice.choice([None, found.amount_cents // 3, 1])
-        await shop.payments.client.refund(intent, part, str(bought.order_id))
+        await insisted(lambda: shop.payments.client.refund(intent, part, str(bought.order_id)))
     return bought.account
 
 
