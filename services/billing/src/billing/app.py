@@ -25,12 +25,14 @@ from billing.repository.price_changes import PriceChanges
 from billing.repository.prices import Prices
 from billing.repository.reservations import Reservations
 from billing.repository.settlements import Settlements
-from billing.routes import authorized_by, internal_api
+from billing.repository.starting import StartingCredits
+from billing.routes import authorized_by, internal_api, sign_up_api
 from billing.seeding import proposed_prices
 from billing.settings import BillingSettings
 from billing.sweeper import Sweeper
 from billing.timer import repeat
 from common import telemetry
+from common.credits import MICROUSD_PER_CREDIT
 from common.database import Database
 from common.messaging import CannotReach
 from common.messaging.bus import Bus
@@ -101,6 +103,10 @@ def create_app(settings: BillingSettings) -> FastAPI:
     )
     inside = authorized_by(token)
     app.include_router(internal_api(Accounts(database), prices, PriceChanges(database), quotes, inside))
+    starting = StartingCredits(
+        database, settings.starting_credits * MICROUSD_PER_CREDIT, settings.starting_credits_a_day
+    )
+    app.include_router(sign_up_api(starting, token, inside))
     app.include_router(offers_api(offered, inside))
     app.include_router(payments_api(payments, inside))
     if payments is not None:

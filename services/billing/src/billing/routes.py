@@ -12,10 +12,12 @@ from billing.domain.postings import HOUSE
 from billing.domain.pricing import BadChange, PriceChange
 from billing.domain.quotes import LIFE, Quote, Quotes
 from billing.domain.reservation import MAX_QUANTITY
+from billing.domain.traits import Person
 from billing.invariants import EVER
 from billing.repository.accounts import Accounts
 from billing.repository.price_changes import Notice, PriceChanges
 from billing.repository.prices import Prices
+from billing.repository.starting import StartingCredits
 from common.clock import now
 
 MAX_PAGE = 200
@@ -40,6 +42,14 @@ class Change(BaseModel):
     effective_at: AwareDatetime | None = None
 
 
+class SignUp(BaseModel):
+    """What is known of somebody who signs up; kept as keyed hashes only."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254)]
+    ip: Annotated[str, Field(max_length=45)] | None = None
+    card_fingerprint: Annotated[str, Field(max_length=100)] | None = None
+
+
 class MailNews(BaseModel):
     """What a mail server said about the notice to one account."""
 
@@ -62,6 +72,22 @@ def authorized_by(token: str) -> Callable[..., Awaitable[None]]:
             raise HTTPException(401, "the services' bearer token is missing or wrong")
 
     return authorized
+
+
+def sign_up_api(starting: StartingCredits, secret: str, authorized: Callable[..., Awaitable[None]]) -> APIRouter:
+    """What a sign-up asks for."""
+    router = APIRouter(prefix="/internal", dependencies=[Depends(authorized)])
+
+    @router.post("/accounts/{account_id}/starting-credits")
+    async def grant(account_id: UUID, person: SignUp) -> dict[str, str]:
+        """Free credits for a new account: ``outcome`` says whether it got them, and if not why."""
+        try:
+            traits = Person(person.email, person.ip, person.card_fingerprint).hashed(secret)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        return {"outcome": await starting.grant(account_id, traits)}
+
+    return router
 
 
 def internal_api(

@@ -17,6 +17,10 @@ class BillingSettings(ServiceSettings):
     """How long after its deadline a hold without a result is given back."""
     max_open_holds: Annotated[int, Field(ge=1)] = 10_000
     """Paid jobs that one account may have open at a time."""
+    starting_credits: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """What a person who signs up is given; 0: nothing."""
+    starting_credits_a_day: Annotated[int, Field(ge=0)] = 1_000
+    """To so many accounts a day (UTC), whoever they are."""
     sweep_every_s: Annotated[float, Field(gt=0, le=600)] = 5
     check_every_s: Annotated[float, Field(gt=0, le=3_600)] = 60
     """How often the invariants are evaluated over what has changed lately."""
