@@ -22,7 +22,9 @@ def create_product(world: World, params: Object) -> Object:
         description=params.get("description"),
         default_price=None,
         images=[],
+        marketing_features=[],
         metadata=metadata(params),
+        updated=world.now(),
         tax_code=params.get("tax_code"),
         type="service",
     )

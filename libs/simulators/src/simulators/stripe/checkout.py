@@ -11,6 +11,9 @@ from simulators.stripe.routing import Object, World, operation
 
 _LIVES_S = 24 * 3_600
 _MOST_LINES = 100
+_INVOICE_DATA = (
+    "account_tax_ids", "custom_fields", "description", "footer", "issuer", "metadata", "rendering_options",
+)  # fmt: skip
 
 
 @operation("POST", "/v1/checkout/sessions")
@@ -37,6 +40,8 @@ def create_session(world: World, params: Object) -> Object:
         automatic_tax={"enabled": taxed, "provider": "stripe" if taxed else None, "status": None},
         cancel_url=params.get("cancel_url"),
         client_reference_id=params.get("client_reference_id"),
+        custom_fields=[],
+        custom_text=dict.fromkeys(("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")),
         currency=lines[0]["currency"] if lines else params.get("currency", "usd"),
         customer=customer,
         customer_creation=params.get("customer_creation", "if_required"),
@@ -45,7 +50,10 @@ def create_session(world: World, params: Object) -> Object:
         discounts=[{"coupon": coupon, "promotion_code": None}] if coupon else [],
         expires_at=integer(params, "expires_at", now + _LIVES_S),
         invoice=None,
-        invoice_creation={"enabled": boolean(params.get("invoice_creation") or {}, "enabled")},
+        invoice_creation={
+            "enabled": boolean(params.get("invoice_creation") or {}, "enabled"),
+            "invoice_data": dict.fromkeys(_INVOICE_DATA),
+        },
         locale=params.get("locale"),
         metadata=metadata(params),
         mode=mode,
@@ -53,6 +61,7 @@ def create_session(world: World, params: Object) -> Object:
         payment_method_types=["card"],
         payment_status="no_payment_required" if mode == "setup" else "unpaid",
         setup_intent=None,
+        shipping_options=[],
         status="open",
         submit_type=params.get("submit_type"),
         subscription=None,

@@ -17,6 +17,7 @@ def create_clock(world: World, params: Object) -> Object:
         frozen_time=integer(params, "frozen_time"),
         name=params.get("name"),
         status="ready",
+        status_details={},
     )
     world.emit("test_helpers.test_clock.created", clock)
     return clock

@@ -22,9 +22,12 @@ def open_dispute(world: World, charge: Object, reason: str = "fraudulent") -> Ob
         balance_transactions=[],
         charge=charge["id"],
         currency=charge["currency"],
-        evidence={},
+        enhanced_eligibility_types=[],
+        evidence={"enhanced_evidence": {}},
         evidence_details={
             "due_by": world.now(clock) + _EVIDENCE_DAYS,
+            "enhanced_eligibility": {},
+            "submission_method": "manual",
             "has_evidence": False,
             "past_due": False,
             "submission_count": 0,
@@ -89,7 +92,7 @@ def update_dispute(world: World, params: Object, dispute: str) -> Object:
     if one["status"] not in _OPEN:
         raise invalid("This dispute is already closed.")
     evidence = {**one["evidence"], **params.get("evidence", {})}
-    details = {**one["evidence_details"], "has_evidence": bool(evidence)}
+    details = {**one["evidence_details"], "has_evidence": len(evidence) > 1}
     world.save(one, evidence=evidence, metadata=metadata(params, one["metadata"]))
     if boolean(params, "submit", default=True):
         details["submission_count"] += 1

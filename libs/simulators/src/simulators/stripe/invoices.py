@@ -39,6 +39,7 @@ def new_line(
         "currency": "usd" if price is None else price["currency"],
         "description": description,
         "discount_amounts": [],
+        "discountable": True,
         "discounts": [],
         "livemode": False,
         "metadata": {} if subscription is None else dict(subscription["metadata"]),
@@ -48,6 +49,17 @@ def new_line(
         "quantity": quantity,
         "subtotal": amount,
         "taxes": [],
+    }
+
+
+def _tax(amount: int, taxable: int) -> Object:
+    return {
+        "amount": amount,
+        "tax_behavior": "exclusive",
+        "tax_rate_details": {"tax_rate": "txr_simulated"},
+        "taxability_reason": "standard_rated",
+        "taxable_amount": taxable,
+        "type": "tax_rate_details",
     }
 
 
@@ -66,8 +78,10 @@ def draft(
         "invoice",
         clock=clock,
         amount_due=max(0, total),
+        amount_overpaid=0,
         amount_paid=0,
         amount_remaining=max(0, total),
+        amount_shipping=0,
         attempt_count=0,
         attempted=False,
         auto_advance=True,
@@ -80,10 +94,13 @@ def draft(
         customer_email=holder["email"],
         customer_name=holder["name"],
         default_payment_method=None,
+        default_tax_rates=[],
         description=None,
+        discounts=["di_simulated"] if discount else [],
         ending_balance=None,
         hosted_invoice_url=None,
         invoice_pdf=None,
+        issuer={"type": "self"},
         lines={"object": "list", "data": lines, "has_more": False, "total_count": len(lines)},
         metadata=dict(marked or {}),
         next_payment_attempt=None,
@@ -97,9 +114,12 @@ def draft(
             },
         },
         of_subscription=None if subscription is None else subscription["id"],
+        payment_settings=dict.fromkeys(("default_mandate", "payment_method_options", "payment_method_types")),
         payments={"object": "list", "data": [], "has_more": False},
         period_end=now,
         period_start=now,
+        post_payment_credit_notes_amount=0,
+        pre_payment_credit_notes_amount=0,
         starting_balance=holder["balance"],
         status="draft",
         status_transitions=dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
@@ -108,7 +128,7 @@ def draft(
         total=total,
         total_discount_amounts=[{"amount": discount, "discount": "di_simulated"}] if discount else [],
         total_excluding_tax=subtotal - discount,
-        total_taxes=[{"amount": tax, "tax_behavior": "exclusive", "type": "tax_rate_details"}] if tax else [],
+        total_taxes=[_tax(tax, subtotal - discount)] if tax else [],
     )  # fmt: skip
     world.save(invoice, lines={**invoice["lines"], "url": f"/v1/invoices/{invoice['id']}/lines"})
     world.emit("invoice.created", invoice)
@@ -168,7 +188,15 @@ def settle(world: World, invoice: Object, intent: Object | None) -> Object:
     """It is paid."""
     clock = world.clock_of(invoice["customer"])
     paid = 0 if intent is None else intent["amount"]
-    payments = [{**one, "status": "paid", "amount_paid": paid} for one in invoice["payments"]["data"]]
+    payments = [
+        {
+            **one,
+            "status": "paid",
+            "amount_paid": paid,
+            "status_transitions": {"canceled_at": None, "paid_at": world.now(clock)},
+        }
+        for one in invoice["payments"]["data"]
+    ]
     world.save(
         invoice,
         status="paid",
@@ -215,6 +243,7 @@ def link(world: World, invoice: Object, intent: Object) -> None:
         "livemode": False,
         "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
         "status": "open",
+        "status_transitions": {"canceled_at": None, "paid_at": None},
     }
     world.save(invoice, payments={**invoice["payments"], "data": [payment]})
 

@@ -243,9 +243,13 @@ def booked(world: World, source: Object, amount: int, kind: str, fee: int = 0) -
     return world.new(
         "balance_transaction",
         amount=amount,
+        available_on=world.now(),
+        balance_type="payments",
         currency=source["currency"],
         fee=fee,
+        fee_details=[{"amount": fee, "currency": source["currency"], "type": "stripe_fee"}] if fee else [],
         net=amount - fee,
+        reporting_category=kind,
         source=source["id"],
         status="available",
         type=kind,

@@ -28,6 +28,32 @@ def after(moment: int, price: Object, anchor: int) -> int:
     return int(anchored.replace(year=year, month=month + 1, day=day).timestamp())
 
 
+def plan_of(price: Object) -> Object:
+    """The price in the older form that subscription items still show beside it."""
+    recurring = price["recurring"]
+    return {
+        "id": price["id"],
+        "object": "plan",
+        "active": price["active"],
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "billing_scheme": "per_unit",
+        "created": price["created"],
+        "currency": price["currency"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "livemode": False,
+        "metadata": price["metadata"],
+        "meter": None,
+        "nickname": price["nickname"],
+        "product": price["product"],
+        "tiers_mode": None,
+        "transform_usage": None,
+        "trial_period_days": None,
+        "usage_type": "licensed",
+    }
+
+
 def begin(
     world: World, customer: str, price: Object, *, quantity: int = 1, marked: dict[str, str] | None = None,
     method: str | None = None, discount: int = 0, tax_percent: float = 0,
@@ -44,6 +70,7 @@ def begin(
         automatic_tax={"enabled": tax_percent > 0},
         billing_cycle_anchor=now,
         billing_mode={"type": "flexible"},
+        billing_schedules=[],
         cancel_at=None,
         cancel_at_period_end=False,
         canceled_at=None,
@@ -53,7 +80,9 @@ def begin(
         customer=customer,
         default_payment_method=method,
         description=None,
+        discounts=[],
         ended_at=None,
+        invoice_settings={"account_tax_ids": None, "issuer": {"type": "self"}},
         latest_invoice=None,
         metadata=dict(marked or {}),
         pending_update=None,
@@ -70,7 +99,9 @@ def begin(
         "created": now,
         "current_period_start": now,
         "current_period_end": end,
+        "discounts": [],
         "metadata": {},
+        "plan": plan_of(price),
         "price": price,
         "quantity": quantity,
         "subscription": subscription["id"],
@@ -320,7 +351,7 @@ def change_price(
         left = (finish - (moment or now)) / (finish - start)
         lines = _prorations(world, subscription, item, price, quantity, left, (moment or now, finish))
     before = {"items": {**subscription["items"]}}
-    changed = {**item, "price": price, "quantity": quantity}
+    changed = {**item, "plan": plan_of(price), "price": price, "quantity": quantity}
     if price["recurring"] != item["price"]["recurring"]:  # another rhythm begins anew
         end_ = after(now, price, now)
         changed |= {"current_period_start": now, "current_period_end": end_}

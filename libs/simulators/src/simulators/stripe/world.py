@@ -22,6 +22,7 @@ _PREFIXES = {
     "billing_portal.session": "bps", "test_helpers.test_clock": "clock", "item": "li",
 }  # fmt: skip
 _NAMES = {"test_helpers.test_clock": "test clock", "checkout.session": "checkout session"}
+_WITHOUT_MODE = ("balance_transaction", "refund")
 _PAGE, _LONGEST_PAGE = 10, 100
 
 
@@ -70,7 +71,7 @@ class World:
             "id": self.identity(kind),
             "object": kind,
             "created": self.now(clock),
-            "livemode": False,
+            **({} if kind in _WITHOUT_MODE else {"livemode": False}),
             **fields,
         }
         return self.store.put(one)
