@@ -111,6 +111,7 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     store = Store(file)
     store.put({"id": "cus_1", "object": "customer", "created": 1, "name": "Ada"})
     store.keep_answer("key", "asked", 200, b"{}")
+    assert store.answer("key") is None, "before its deed lasts there is no answer"
     store.close()
     again = Store(file)
     assert again.get("customer", "cus_1") == {"id": "cus_1", "object": "customer", "created": 1, "name": "Ada"}

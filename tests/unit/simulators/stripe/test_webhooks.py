@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 import stripe
 
-from simulators.stripe import sign
+from simulators.dials import Setting
+from simulators.serving import Stand, bind
+from simulators.stripe import build, sign
 
-from .conftest import SECRET, Account
+from .conftest import SECRET, Account, Inbox
 
 
 async def customers(account: Account, count: int) -> list[str]:
@@ -101,3 +104,27 @@ def test_the_signature_is_that_of_the_sdk() -> None:
     body = b'{"id": "evt_1", "object": "event"}'
     header = sign(SECRET, body, 1_900_000_000)
     assert stripe.WebhookSignature.verify_header(body.decode(), header, SECRET)
+
+
+async def test_a_process_that_dies_leaves_its_deliveries_and_answers_to_the_next(
+    inbox: Inbox, tmp_path: Path
+) -> None:
+    file = tmp_path / "stripe.db"
+    made: list[str] = []
+    for life in range(2):
+        listening = bind("127.0.0.1", 0)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        # In the first life nothing is delivered before it ends.
+        start = Setting(scenario="outage") if life == 0 else None
+        simulator = build(url, start, data=file, webhook=(inbox.url, SECRET), retries_s=(0.05,))
+        stand = Stand.of([(simulator, listening)])
+        await stand.open()
+        transport = stripe.AIOHTTPClient(timeout=5)
+        client = stripe.StripeClient("sk_test_key", base_addresses={"api": url}, http_client=transport)
+        made.append((await client.v1.customers.create_async({"name": "Ada"}, {"idempotency_key": "once"})).id)
+        await asyncio.sleep(0.3)
+        await transport.close_async()
+        await stand.close()
+    assert made[0] == made[1]
+    (event,) = inbox.genuine()
+    assert event.data.object["id"] == made[0]

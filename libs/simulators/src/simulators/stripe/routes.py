@@ -49,7 +49,7 @@ RETRIES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 _BODY_BYTES = 1 << 20
 _TICK_S = 1.0
 _HIDDEN = frozenset({
-    "simulated", "of_subscription", "tax_percent", "pending_lines",
+    "simulated", "given_up", "of_subscription", "tax_percent", "pending_lines",
     "payment_intent_data", "subscription_data", "setup_intent_data",
 })  # fmt: skip
 # Where an id stands for an object that `expand[]` shows in full.
@@ -100,13 +100,11 @@ class Api:
         if scenario == "429":
             raise StripeError(429, "rate_limit_error", "Too many requests.", code="rate_limit")
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
-        if key is None:
-            return self._done(request, body, identity, None)
-        if len(key) > 255:
+        if key is not None and len(key) > 255:
             raise invalid("Idempotency keys can be at most 255 characters.")
         asked = f"{request.method} {request.url.path} {body.decode(errors='replace')}"
-        before = self._world.store.answer(key)
-        if before is not None:
+        before = None if key is None else self._world.store.answer(key)
+        if before is not None and key is not None:
             if before[0] != asked:
                 raise StripeError(
                     400,
@@ -116,19 +114,22 @@ class Api:
                 )
             headers = {"idempotent-replayed": "true", "original-request": identity, "idempotency-key": key}
             return Response(before[2], before[1], headers, "application/json")
-        response = self._done(request, body, identity, key)
-        self._world.store.keep_answer(key, asked, response.status_code, bytes(response.body))
-        response.headers["idempotency-key"] = key
-        return response
-
-    def _done(self, request: Request, body: bytes, identity: str, key: str | None) -> Response:
+        # What was done, its events and the answer last together or not at all: a repeat after a crash finds all.
         try:
-            return as_json(self._act(request, body, {"id": identity, "idempotency_key": key}))
-        except StripeError as error:
-            return as_json(_shown(error.body), error.status)
+            response = self._done(request, body, {"id": identity, "idempotency_key": key})
+            if key is not None:
+                self._world.store.keep_answer(key, asked, response.status_code, bytes(response.body))
+                response.headers["idempotency-key"] = key
+            return response
         finally:
             self._world.store.commit()
             self._world.during({"id": None, "idempotency_key": None})
+
+    def _done(self, request: Request, body: bytes, cause: Object) -> Response:
+        try:
+            return as_json(self._act(request, body, cause))
+        except StripeError as error:
+            return as_json(_shown(error.body), error.status)
 
     def _act(self, request: Request, body: bytes, cause: Object) -> Any:
         known = find(request.method, request.url.path)
@@ -255,7 +256,7 @@ def build(
         world.store.close()
 
     begin()
-    ticking = Ticking(world)
+    ticking = Ticking(world, deliveries)
     api = Api(world, journal, api_key)
 
     async def answer(request: Request) -> Response:
@@ -278,13 +279,15 @@ def build(
 class Ticking:
     """Lets real time bring what it brings to customers who live by no test clock."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, deliveries: Deliveries) -> None:
         self._world = world
+        self._deliveries = deliveries
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin at the first call: before it there is nothing to wait for."""
         if self._task is None:
+            self._deliveries.resume()
             self._task = asyncio.get_running_loop().create_task(self._tick())
 
     def stop(self) -> None:

@@ -27,6 +27,7 @@ class Store:
         self._objects: dict[str, Object] = {}
         self._by_kind: dict[str, dict[str, Object]] = {}
         self._changed: dict[str, None] = {}
+        self._answers: list[tuple[str, str, int, bytes]] = []
         for (doc,) in self._file.execute("select doc from objects order by seq"):
             self._remember(orjson.loads(doc))
 
@@ -56,8 +57,8 @@ class Store:
         return None if row is None else (row[0], row[1], row[2])
 
     def keep_answer(self, key: str, asked: str, status: int, body: bytes) -> None:
-        """Remember an answer for the next call with its key."""
-        self._file.execute("insert or replace into answers values (?, ?, ?, ?)", (key, asked, status, body))
+        """Remember an answer for the next call with its key; it lasts together with what was put."""
+        self._answers.append((key, asked, status, body))
 
     def forget(self, identity: str) -> None:
         """Drop an object that was put and is not to be after all."""
@@ -67,12 +68,14 @@ class Store:
 
     def commit(self) -> None:
         """Make what was put last."""
-        if not self._changed:
+        if not self._changed and not self._answers:
             return
         rows = [(identity, orjson.dumps(self._objects[identity]).decode()) for identity in self._changed]
         self._changed.clear()
+        answers, self._answers = self._answers, []
         with self._file:
             self._file.execute("begin")
+            self._file.executemany("insert or replace into answers values (?, ?, ?, ?)", answers)
             self._file.executemany(
                 "insert into objects (id, doc) values (?, ?) on conflict (id) do update set doc = excluded.doc", rows
             )
@@ -82,6 +85,7 @@ class Store:
         self._objects.clear()
         self._by_kind.clear()
         self._changed.clear()
+        self._answers.clear()
         self._file.executescript("delete from objects; delete from answers;")
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from simulators.journal import Journal
 from simulators.stripe.errors import invalid
 from simulators.stripe.forms import metadata, text
 from simulators.stripe.routing import Object, World, operation
+from simulators.stripe.world import matches, wanted
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -97,17 +98,13 @@ def list_events(world: World, params: Object) -> Object:
     found: list[Object] = []
     limit = int(params.get("limit", "10"))
     while True:
-        found += [one for one in everything["data"] if any(_matches(one["type"], kind) for kind in types)]
+        found += [one for one in everything["data"] if any(matches(one["type"], kind) for kind in types)]
         if len(found) > limit or not everything["has_more"] or "ending_before" in params:
             break
         after = everything["data"][-1]["id"]
         kept = {name: value for name, value in params.items() if name in page_of}
         everything = world.page("event", {**kept, "limit": "100", "starting_after": after}, "/v1/events")
     return {"object": "list", "url": "/v1/events", "has_more": len(found) > limit, "data": found[:limit]}
-
-
-def _matches(kind: str, wanted: str) -> bool:
-    return wanted in ("*", kind) or (wanted.endswith("*") and kind.startswith(wanted[:-1]))
 
 
 class Deliveries:
@@ -124,16 +121,23 @@ class Deliveries:
 
     def send(self, event: Object) -> None:
         """Tell every endpoint that wants to know."""
-        body = orjson.dumps(event, option=orjson.OPT_INDENT_2)
+        shown = {name: value for name, value in event.items() if name != "given_up"}
+        body = orjson.dumps(shown, option=orjson.OPT_INDENT_2)
         setting = self._world.dials.now
         for endpoint in self._world.store.all("webhook_endpoint", status="enabled"):
-            if not any(_matches(event["type"], kind) for kind in endpoint["enabled_events"]):
+            if not wanted(event["type"], endpoint):
                 continue
             for _ in range(setting.duplicates):
                 wait_s = self._dice.uniform(0, setting.shuffle_ms / 1000)
                 self._begin(self._deliver(endpoint, event, body, wait_s))
             if setting.forge:
                 self._begin(self._forge(endpoint, event, body))
+
+    def resume(self) -> None:
+        """Go on with what another process had not delivered when it died."""
+        for event in reversed(list(self._world.store.all("event"))):
+            if event["pending_webhooks"] > 0 and not event.get("given_up"):
+                self.send(event)
 
     @property
     def busy(self) -> int:
@@ -164,9 +168,11 @@ class Deliveries:
             while self._world.dials.now.scenario == "outage":  # noqa: ASYNC110 - dials are turned by many hands
                 await asyncio.sleep(0.05)
             if self._world.dials.now.scenario == "lost":
-                return
+                break
             if await self._post(endpoint, event, body, sign(endpoint["secret"], body, int(time.time()))):
                 return
+        self._world.save(event, given_up=True)
+        self._world.store.commit()
 
     async def _forge(self, endpoint: Object, event: Object, body: bytes) -> None:
         """What an attacker sends: our event under a secret of his, an old one again, and one without a signature."""
@@ -199,5 +205,6 @@ class Deliveries:
                     call.answer(answer.status)
                     if answer.status < 300 and operation == "webhook":
                         self._world.save(event, pending_webhooks=max(0, event["pending_webhooks"] - 1))
+                        self._world.store.commit()
                     return bool(answer.status < 300)
         return False

@@ -124,7 +124,9 @@ class World:
             "created": int(time.time()),
             "data": data,
             "livemode": False,
-            "pending_webhooks": sum(1 for _ in self.store.all("webhook_endpoint", status="enabled")),
+            "pending_webhooks": sum(
+                wanted(kind, endpoint) for endpoint in self.store.all("webhook_endpoint", status="enabled")
+            ),
             "request": dict(self._request),
             "type": kind,
         }
@@ -139,6 +141,16 @@ class World:
         if previous:
             self.emit(kind, one, previous)
         return one
+
+
+def matches(kind: str, pattern: str) -> bool:
+    """Whether a type of event is meant by a name that may end in a star."""
+    return pattern in ("*", kind) or (pattern.endswith("*") and kind.startswith(pattern[:-1]))
+
+
+def wanted(kind: str, endpoint: Object) -> bool:
+    """Whether an endpoint is told of this type of event."""
+    return any(matches(kind, pattern) for pattern in endpoint["enabled_events"])
 
 
 def _within(created: int, wanted: Any) -> bool:
