@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -106,10 +108,15 @@ def test_a_killed_supervisor_takes_its_parts_along_and_down_still_works(infrastr
     up_again(infrastructure)
 
 
+def links_of(pid: int) -> Iterator[str]:
+    """What a process holds open, less what it closes while we look."""
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield str(handle.readlink())
+
+
 def test_no_part_listens_beyond_loopback(infrastructure: Stack):
-    links = [
-        str(handle.readlink()) for pid in all_pids(infrastructure) for handle in Path(f"/proc/{pid}/fd").iterdir()
-    ]
+    links = [link for pid in all_pids(infrastructure) for link in links_of(pid)]
     inodes = {link.removeprefix("socket:[").rstrip("]") for link in links if link.startswith("socket:[")}
     assert inodes
     exposed = []

@@ -20,6 +20,8 @@ from common.failpoints import reach
 # whole rule); an account is as old as the earliest opening anybody told us of.
 # The caps work as the credits do: a job is refused for one only if it does not fit beside what was really held, and
 # what they count lies in rows locked here (`wallet`, then `caps`), whose newest state the locks read.
+# Two lists of as many rows as the batch are joined once, for requests and wallets: no more, for such a join compares
+# each with each.
 # A job that another replica inserted a moment ago (not in our snapshot, but in the index) leaves its stretch of
 # the line unused: the credits stay in the account, as if it had been held and released.
 _HOLD = f"""
@@ -50,7 +52,10 @@ caps as materialized (
 ),
 fresh as materialized (
     select r.job_id, r.account_id, r.sku, r.quantity, r.outputs, r.deadline_ms, r.synchronous, r.livemode, r.replica,
-        r.place, r.opened_at, r.api_key_id, m.at, m.month, p.version, p.unit_price_microusd, amount,
+        r.place, r.api_key_id, m.at, m.month, p.version, p.unit_price_microusd, amount,
+        coalesce(w.available, 0) as available, coalesce(w.subscription, 0) as subscription,
+        coalesce(w.granted, 0) as granted, w.open_room,
+        w.month_cap_microusd - case when w.month = m.month then w.month_spent_microusd else 0 end as month_room,
         case when w.closing_at is not null then 'account_closed'
              when w.suspended_at is not null then 'account_suspended'
              when r.refusal is not null then r.refusal
@@ -73,16 +78,17 @@ fresh as materialized (
     where x.decided is null
 ),
 line as materialized (
-    select f.*, coalesce(w.available, 0) as available, coalesce(w.subscription, 0) as subscription,
-        coalesce(w.granted, 0) as granted,
-        w.month_cap_microusd - case when w.month = f.month then w.month_spent_microusd else 0 end as month_room,
+    select f.*,
         c.month_cap_microusd - case when c.month = f.month then c.month_spent_microusd else 0 end as key_room,
-        w.open_room,
         sum(f.amount) over (partition by f.account_id order by f.place)::bigint as until,
         sum(f.amount) over (partition by f.account_id, f.api_key_id order by f.place)::bigint as key_until,
         count(*) filter (where f.amount > 0) over (partition by f.account_id order by f.place) as nth
-    from fresh f left join wallet w using (account_id) left join caps c using (account_id, api_key_id)
+    from fresh f left join caps c using (account_id, api_key_id)
     where f.refusal is null
+),
+unfit as materialized (
+    select * from line
+    where until > available or until > month_room or key_until > key_room or nth > open_room
 ),
 held as (
     insert into reservations (job_id, account_id, state, sku, quantity, outputs, unit_price_microusd, price_version,
@@ -105,15 +111,18 @@ held as (
 spent as materialized (
     select account_id, sum(from_subscription_microusd)::bigint as subscription,
         sum(from_granted_microusd)::bigint as granted, sum(from_purchased_microusd)::bigint as purchased,
-        sum(amount_microusd)::bigint as amount, count(*) filter (where amount_microusd > 0)::int as jobs
-    from held group by account_id
+        sum(amount_microusd)::bigint as amount, count(*) filter (where amount_microusd > 0)::int as jobs,
+        min(opened_at) as opened_at
+    from (
+        select account_id, from_subscription_microusd, from_granted_microusd, from_purchased_microusd,
+            amount_microusd, null::timestamptz as opened_at
+        from held
+        union all
+        select account_id, 0, 0, 0, 0, opened_at from request
+    ) told group by account_id
 ),
 by_key as materialized (
     select account_id, api_key_id, sum(amount_microusd)::bigint as amount from held group by account_id, api_key_id
-),
-seen as materialized (
-    select account_id, min(opened_at) as opened_at
-    from held join request using (job_id, account_id) group by account_id
 ),
 refused as (
     insert into reservations (job_id, account_id, state, amount_microusd, synchronous, livemode, replica, decided_at,
@@ -124,13 +133,13 @@ refused as (
         from fresh where refusal is not null
         union all
         select job_id, account_id, synchronous, livemode, replica, at, code
-        from line left join spent using (account_id) left join by_key using (account_id, api_key_id)
+        from unfit left join spent using (account_id) left join by_key using (account_id, api_key_id)
         cross join lateral (
             select case
-                when until > available and line.amount > available - coalesce(spent.amount, 0)
+                when until > available and unfit.amount > available - coalesce(spent.amount, 0)
                     then 'insufficient_quota'
-                when (until > month_room and line.amount > month_room - coalesce(spent.amount, 0))
-                    or (key_until > key_room and line.amount > key_room - coalesce(by_key.amount, 0))
+                when (until > month_room and unfit.amount > month_room - coalesce(spent.amount, 0))
+                    or (key_until > key_room and unfit.amount > key_room - coalesce(by_key.amount, 0))
                     then 'spend_cap_reached'
                 when nth > open_room and coalesce(spent.jobs, 0) >= open_room then 'too_many_open_jobs'
             end as code
@@ -150,9 +159,9 @@ debited as (
         open_holds = a.open_holds + s.jobs,
         month = m.month,
         month_spent_microusd = case when a.month = m.month then a.month_spent_microusd else 0 end + s.amount,
-        opened_at = least(a.opened_at, seen.opened_at),
+        opened_at = least(a.opened_at, s.opened_at),
         changed_at = m.at
-    from spent s join seen using (account_id) cross join moment m where a.account_id = s.account_id and s.amount > 0
+    from spent s cross join moment m where a.account_id = s.account_id and s.amount > 0
 ),
 counted as (
     update key_caps k set
