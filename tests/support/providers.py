@@ -4,17 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from simulators import ark, fal, openai
 from simulators.control import Simulator
 from simulators.dials import Setting
 from simulators.journal import fingerprint
+from simulators.providers import PROVIDERS
 from simulators.serving import Stand, bind
-
-_PATHS = {"openai": "/v1", "ark": "/api/v3", "fal": ""}
 
 
 class Providers:
-    """Three providers that can be told to fail."""
+    """All providers, each of which can be told to fail."""
 
     def __init__(self, simulators: dict[str, Simulator], ports: dict[str, int]) -> None:
         self._simulators = simulators
@@ -24,7 +22,7 @@ class Providers:
         """The settings under which a dispatcher finds them, or only those named."""
         found = dict(other)
         for name in only or tuple(self._simulators):
-            found[f"UPSTREAM_{name.upper()}_BASE_URL"] = f"http://127.0.0.1:{self._ports[name]}{_PATHS[name]}"
+            found[f"UPSTREAM_{name.upper()}_BASE_URL"] = f"http://127.0.0.1:{self._ports[name]}{PROVIDERS[name].path}"
             found[f"UPSTREAM_{name.upper()}_API_KEY"] = "key-of-the-tests"
         return found
 
@@ -55,9 +53,9 @@ class Providers:
 
 @asynccontextmanager
 async def running_providers() -> AsyncIterator[Providers]:
-    """All three on free ports; they make their outputs in no time."""
+    """All of them on free ports; they make their outputs in no time."""
     start = Setting(render_ms=0)
-    simulators = {"openai": openai.build(start=start), "ark": ark.build(start=start), "fal": fal.build(start=start)}
+    simulators = {name: provider.make(start=start) for name, provider in PROVIDERS.items()}
     sockets = {name: bind("127.0.0.1", 0) for name in simulators}
     stand = Stand.of([(simulator, sockets[name]) for name, simulator in simulators.items()])
     ports = {name: listening.getsockname()[1] for name, listening in sockets.items()}

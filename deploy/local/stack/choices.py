@@ -10,7 +10,6 @@ from pathlib import Path
 from stack.errors import CannotSetUp
 from stack.state import SERVICES, State, read_client_file
 
-PROVIDERS = ("openai", "ark", "fal")
 _UPSTREAM = re.compile(r"UPSTREAM_([A-Z]+)_(BASE_URL|API_KEY|MEDIA_ORIGINS)")
 _LOOPBACK = "127.0.0.0/8"
 _DATABASE_URLS = ("DATABASE_URL", *(f"{service.upper()}_DATABASE_URL" for service in SERVICES))

@@ -3,15 +3,15 @@
 import sys
 from urllib.parse import urlsplit
 
+from simulators.providers import PROVIDERS
 from stack import environment, postgres, probes, rabbitmq
-from stack.choices import PROVIDERS, Choices
+from stack.choices import Choices
 from stack.credentials import Credentials
 from stack.environment import Addresses
 from stack.ports import Ports, port_of
 from stack.program import Program
 from stack.state import SERVICES, State
 
-_UPSTREAM_PATHS = {"openai": "/v1", "ark": "/api/v3", "fal": ""}
 _SIMULATED = (*PROVIDERS, "media", "receiver")
 DATABASE = "reapi"
 
@@ -161,10 +161,10 @@ class Plan:
 
     def _addresses(self) -> Addresses:
         simulated = {}
-        for provider in PROVIDERS:
-            prefix = f"UPSTREAM_{provider.upper()}_"
-            simulated[f"{prefix}BASE_URL"] = self._url(provider) + _UPSTREAM_PATHS[provider]
-            simulated[f"{prefix}API_KEY"] = f"local-{provider}-key"
+        for name, provider in PROVIDERS.items():
+            prefix = f"UPSTREAM_{name.upper()}_"
+            simulated[f"{prefix}BASE_URL"] = self._url(name) + provider.path
+            simulated[f"{prefix}API_KEY"] = f"local-{name}-key"
             simulated[f"{prefix}MEDIA_ORIGINS"] = self._url("media")
         s3 = {
             "S3_ENDPOINT_URL": self._url("s3") if self.own_objects else "",

@@ -13,62 +13,7 @@ from dispatcher.routing.accounts import accounts
 from dispatcher.upstreams import PROTOCOLS
 from dispatcher.upstreams.client import Client
 from dispatcher.upstreams.protocol import AsynchronousUpstream, CannotAsk, Upstream
-
-PROTOCOL_OF = {"openai": "openai-images", "ark": "ark-video", "fal": "fal-queue"}
-MODEL_OF = {
-    "openai": "gpt-image-2",
-    "ark": "dreamina-seedance-2-0-260128",
-    "fal": "bytedance/seedance-2.0/text-to-video",
-}
-FIELDS_OF = {
-    "openai": {"n": 1, "size": "1024x1024", "quality": "low"},
-    "ark": {"duration": 5, "resolution": "480p", "ratio": "16:9"},
-    "fal": {"duration": "5", "resolution": "480p", "aspect_ratio": "16:9"},
-}
-COMMON = {
-    "429": "rate_limited",
-    "429_retry_after": "rate_limited",
-    "quota": "quota",
-    "auth": "auth",
-    "policy_input": "content_policy",
-    "policy_output": "content_policy",
-    "invalid": "invalid_request",
-    "404": "auth",
-    "500": "unavailable",
-    "503": "unavailable",
-    "hang": "ambiguous",
-    "hang_after": "ambiguous",
-    "reset": "ambiguous",
-    "reset_after": "ambiguous",
-    "refuse": "unavailable",
-    "empty_output": "failed_generation",
-    "accepted_then_failed": "failed_generation",
-    "never_finishes": "pending",
-    "slow": "ok",
-    "ok": "ok",
-}
-"""``ok``: outputs; ``pending``: still being made when the test loses patience."""
-EXPECTED = {
-    "openai": COMMON
-    | {
-        # The answer itself is the result here: one that breaks off or never ends may well be billed.
-        "never_finishes": "ambiguous",
-        "accepted_then_failed": "unavailable",
-        "bad_json": "failed_generation",
-        "html_output": "failed_generation",
-        "truncated_output": "failed_generation",
-        "oversized_output": "failed_generation",
-        "expired_url": "ok",  # a link like any other: storage judges it
-        "slow_output": "ok",
-        "overloaded": "unavailable",
-    },
-    "ark": COMMON | {"overloaded": "unavailable"},
-    "fal": COMMON,
-}
-LINKS_ARE_JUDGED_BY_STORAGE = ("truncated_output", "slow_output", "expired_url", "html_output", "oversized_output")
-for _provider in ("ark", "fal"):
-    # A yes without an id: something may be running, but nobody can ask about it.
-    EXPECTED[_provider] |= {"bad_json": "ambiguous"} | dict.fromkeys(LINKS_ARE_JUDGED_BY_STORAGE, "ok")
+from support.spoken import SPOKEN
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -83,10 +28,10 @@ def order(provider: str, timeout_s: float = 0.4) -> Order:
         job_id=UUID(int=7),
         attempt_no=1,
         end_user="somebody",
-        upstream_model=MODEL_OF[provider],
-        fields=FIELDS_OF[provider],
+        upstream_model=SPOKEN[provider].upstream_model,
+        fields=SPOKEN[provider].fields,
         texts={"prompt": "an error, please"},
-        inputs=(),
+        inputs=SPOKEN[provider].inputs,
         outputs=1,
         connect_s=0.5,
         timeout_s=timeout_s,
@@ -114,10 +59,10 @@ async def outcome(upstream: Upstream, provider: str, timeout_s: float = 0.4) -> 
 
 def speaker(provider: str, providers, client: Client) -> Upstream:
     account = accounts(providers.environ(provider), [provider])[provider]
-    return PROTOCOLS[PROTOCOL_OF[provider]](client, account)
+    return PROTOCOLS[SPOKEN[provider].protocol](client, account)
 
 
-@pytest.mark.parametrize("provider", EXPECTED)
+@pytest.mark.parametrize("provider", SPOKEN)
 async def test_every_scenario_gives_its_class(provider, providers, client):
     upstream = speaker(provider, providers, client)
     known = set(providers.scenarios(provider))
@@ -129,10 +74,10 @@ async def test_every_scenario_gives_its_class(provider, providers, client):
         found[scenario] = await outcome(upstream, provider)
         if scenario == "refuse":
             await asyncio.sleep(0.4)
-    assert found == {name: EXPECTED[provider].get(name, "not in the table") for name in sorted(known)}
+    assert found == {name: SPOKEN[provider].expected.get(name, "not in the table") for name in sorted(known)}
 
 
-@pytest.mark.parametrize("provider", EXPECTED)
+@pytest.mark.parametrize("provider", SPOKEN)
 async def test_a_wish_for_peace_is_heard(provider, providers, client):
     providers.dial(provider, "429_retry_after", retry_after_s=7)
     with pytest.raises(UpstreamFailed) as caught:
@@ -140,20 +85,21 @@ async def test_a_wish_for_peace_is_heard(provider, providers, client):
     assert caught.value.failure.retry_after_s == 7
 
 
-@pytest.mark.parametrize("provider", EXPECTED)
+@pytest.mark.parametrize("provider", SPOKEN)
 @pytest.mark.parametrize("scenario", ["policy_input", "invalid", "500", "quota"])
 async def test_no_word_of_a_provider_leaves_its_adapter(provider, scenario, providers, client):
     providers.dial(provider, scenario)
     with pytest.raises(UpstreamFailed) as caught:
         upstream = speaker(provider, providers, client)
         accepted = await upstream.submit(order(provider), lambda: None)
-        await upstream.poll(accepted.reference, 1)
+        for _ in range(5):
+            await upstream.poll(accepted.reference, 1)
     said = repr(caught.value) + repr(caught.value.failure)
     assert "please" not in said and "content checker" not in said and len(said) < 200
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("provider", ["ark", "fal"])
+@pytest.mark.parametrize("provider", [name for name, known in SPOKEN.items() if known.asks_again])
 async def test_a_poll_that_fails_says_nothing_about_the_generation(provider, providers, client):
     upstream = speaker(provider, providers, client)
     accepted = await upstream.submit(order(provider), lambda: None)
@@ -166,4 +112,6 @@ async def test_a_poll_that_fails_says_nothing_about_the_generation(provider, pro
 
 
 def test_every_class_has_a_place_in_the_table():
-    assert {kind.value for kind in FailureClass} <= {one for table in EXPECTED.values() for one in table.values()}
+    assert {kind.value for kind in FailureClass} <= {
+        one for known in SPOKEN.values() for one in known.expected.values()
+    }

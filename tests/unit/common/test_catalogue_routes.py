@@ -58,8 +58,8 @@ def test_each_provider_is_told_in_its_own_words() -> None:
     images, videos = model("gpt-image-2"), model("seedance-2.0")
     picture = images.request("openai", {"prompt": "x", "size": "1536x1024", "n": 2})
     film = videos.request("openai", {"prompt": "x", "seconds": "8", "size": "720x1280"})
-    openai, fal_images = (route.fields(picture.parameters, picture.outputs) for route in images.routes)
-    ark, fal_videos = (route.fields(film.parameters, film.outputs) for route in videos.routes)
+    openai, fal_images = (route.fields(picture.mode, picture.parameters, picture.outputs) for route in images.routes)
+    ark, fal_videos = (route.fields(film.mode, film.parameters, film.outputs) for route in videos.routes)
     assert openai == {
         "size": "1536x1024",
         "quality": "medium",

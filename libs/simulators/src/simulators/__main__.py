@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from simulators.providers import PROVIDERS, Provider
+
 DIALS_HELP = """
 \b
 Dials, while it runs:
@@ -24,7 +26,7 @@ The journal names a prompt by the first 16 hex digits of its SHA-256 and keeps n
 """
 
 # Every option may come from the environment too: SIM_PROVIDERS_RENDER_MS, SIM_OPENAI_DELAY_MS.
-PROVIDERS = ("openai", "ark", "fal", "media", "receiver")
+TOGETHER = (*PROVIDERS, "media", "receiver")
 
 Command = Callable[..., None]
 
@@ -39,7 +41,7 @@ def _listening(command: Command, name: str = "") -> Command:
 
 
 def _listening_each(command: Command) -> Command:
-    for name in reversed(PROVIDERS):
+    for name in reversed(TOGETHER):
         command = _listening(command, name)
     return command
 
@@ -49,7 +51,9 @@ class Dialled(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Scenarios, then how to turn the dials."""
-        scenarios = import_module(f"simulators.{self.name}").SCENARIOS
+        name = str(self.name)
+        known = PROVIDERS.get(name)
+        scenarios = known.scenarios if known else import_module(f"simulators.{name}").SCENARIOS
         with formatter.section("Scenarios"):
             formatter.write_dl(list(scenarios.items()))
         super().format_epilog(ctx, formatter)
@@ -75,43 +79,20 @@ def main() -> None:
     """Stand-ins for the outside world: true to its protocols, with dials."""
 
 
-@main.command("openai", cls=Dialled, epilog=DIALS_HELP)
-@_host
-@_listening
-@_media_url
-@_api_key
-@_delay
-@_rendering(0)
-@_url_ttl
-def openai(**options: Any) -> None:
-    """OpenAI's images API; its base URL ends in /v1. Answers at once unless delayed."""
-    _serve("openai", options)
+def _provider(name: str, provider: Provider) -> None:
+    """The command of one provider's stand-in."""
+
+    def serve(**options: Any) -> None:
+        _serve(name, options)
+
+    command: Any = serve
+    for option in (_url_ttl, _rendering(provider.render_ms), _delay, _api_key, _media_url, _listening, _host):
+        command = option(command)
+    main.command(name, cls=Dialled, help=provider.about, epilog=DIALS_HELP)(command)
 
 
-@main.command("ark", cls=Dialled, epilog=DIALS_HELP)
-@_host
-@_listening
-@_media_url
-@_api_key
-@_delay
-@_rendering(2_000)
-@_url_ttl
-def ark(**options: Any) -> None:
-    """ByteDance Ark's video tasks; its base URL ends in /api/v3."""
-    _serve("ark", options)
-
-
-@main.command("fal", cls=Dialled, epilog=DIALS_HELP)
-@_host
-@_listening
-@_media_url
-@_api_key
-@_delay
-@_rendering(2_000)
-@_url_ttl
-def fal(**options: Any) -> None:
-    """Fal's queue, and the keys of its webhooks at /.well-known/jwks.json."""
-    _serve("fal", options)
+for _name, _known in PROVIDERS.items():
+    _provider(_name, _known)
 
 
 @main.command("media", cls=Dialled, epilog=DIALS_HELP)
@@ -171,10 +152,11 @@ def stripe(**options: Any) -> None:
 @_rendering(2_000)
 @_url_ttl
 def providers(**options: Any) -> None:
-    """All of openai, ark, fal, media and receiver in one process, each on a port of its own.
+    """All providers, the media host and the receiver in one process, each on a port of its own.
 
     Prints one line of JSON with their URLs. Behind every port, /__on/NAME/__dials and so on reach the controls of
-    each of them, so that a stand-in that refuses connections can be opened again. --render-ms is for ark and fal.
+    each of them, so that a stand-in that refuses connections can be opened again. --render-ms is for those that take
+    a task.
     """
     _serve_all(options)
 
@@ -201,13 +183,13 @@ def _serve_all(options: dict[str, Any]) -> None:
     from simulators.starting import announce, build, url_of
 
     host = options["host"]
-    sockets = {name: bind(host, options[f"{name}_port"], options[f"{name}_fd"]) for name in PROVIDERS}
+    sockets = {name: bind(host, options[f"{name}_port"], options[f"{name}_fd"]) for name in TOGETHER}
     options = {"delay_ms": 0, **options, "media_url": options["media_url"] or url_of(sockets["media"], host)}
     announce(sockets, host)
-    # OpenAI answers when it is done: there the time to render would only slow down the default.
+    # A provider that answers when it is done would only be slowed down by a time to render.
+    at_once = {name for name, provider in PROVIDERS.items() if not provider.render_ms}
     placed = [
-        (build(name, {**options, "render_ms": 0} if name == "openai" else options), sockets[name])
-        for name in PROVIDERS
+        (build(name, {**options, "render_ms": 0} if name in at_once else options), sockets[name]) for name in TOGETHER
     ]
     run(placed)
 

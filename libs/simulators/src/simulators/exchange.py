@@ -13,7 +13,7 @@ from starlette.responses import Response
 from simulators.control import as_json
 from simulators.dials import Dials
 from simulators.faults import Reset, Silence, broken_off
-from simulators.journal import Call, Journal, fingerprint
+from simulators.journal import Call, Journal, fingerprint, redacted
 
 BODY_LIMIT_BYTES = 32 * 2**20
 
@@ -30,11 +30,12 @@ class Refused(Exception):  # noqa: N818 - it reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class Understood(Generic[Value]):
-    """A call that parsed: its meaning, and what the journal may know of it."""
+    """A call that parsed: its meaning, and what the journal may know of it (the body without its free texts)."""
 
     value: Value
     prompt: str = ""
     model: str | None = None
+    body: Any = None
 
 
 Understand = Callable[[Request], Awaitable[Understood[Value]]]
@@ -73,6 +74,7 @@ class Exchange:
         call = self.journal.arrived(operation, scenario, ids={"request_id": request_id})
         if known is not None:
             call.prompt, call.model = fingerprint(known.prompt) if known.prompt else None, known.model
+            call.request = redacted(known.body, known.prompt)
         if delay_s := self.dials.delay_s(scenario):
             await asyncio.sleep(delay_s)
         response = broken_off(scenario)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 KEPT_CALLS = 20_000
+_LONGEST_TEXT = 200
 
 
 def fingerprint(prompt: str) -> str:
@@ -14,12 +15,29 @@ def fingerprint(prompt: str) -> str:
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
 
 
+def redacted(body: Any, prompt: str = "") -> Any:
+    """The same body with its prompt and every data URI, long text or run of bytes as a fingerprint."""
+    match body:
+        case dict():
+            return {name: redacted(value, prompt) for name, value in body.items()}
+        case list() | tuple():
+            return [redacted(value, prompt) for value in body]
+        case bytes():
+            return f"bytes:{hashlib.sha256(body).hexdigest()[:16]}"
+        case str() if prompt and body == prompt:
+            return f"prompt:{fingerprint(body)}"
+        case str() if body.startswith("data:") or len(body) > _LONGEST_TEXT:
+            return f"{body[:5].strip(':')}:{fingerprint(body)}"
+    return body
+
+
 @dataclass(slots=True)
 class Call:
     """One call as it arrived; `answered` and `status` stay null when the caller never got an answer.
 
     `time` is unix seconds; `monotonic` and `answered` are the machine's monotonic seconds, comparable between
-    processes of one machine. `accepted` tells that work was begun (and would have been billed).
+    processes of one machine. `accepted` tells that work was begun (and would have been billed). `request` is the body
+    as the provider understood it, free texts and media as fingerprints.
     """
 
     number: int
@@ -29,6 +47,7 @@ class Call:
     scenario: str = "ok"
     prompt: str | None = None
     model: str | None = None
+    request: Any = None
     ids: dict[str, str] = field(default_factory=dict)
     accepted: bool = False
     status: int | None = None

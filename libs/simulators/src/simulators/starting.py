@@ -7,26 +7,20 @@ from typing import Any
 
 import orjson
 
-from simulators import ark, fal, media, openai, receiver
+from simulators import media, receiver
 from simulators.control import Simulator
 from simulators.dials import Setting
 from simulators.links import Links
-
-# What a client's base URL ends in, as the provider publishes it.
-PATHS = {"openai": "/v1", "ark": "/api/v3"}
+from simulators.providers import PROVIDERS
 
 
 def build(name: str, options: Mapping[str, Any]) -> Simulator:
     """One stand-in, its dials' start as the options say."""
     wishes = {key: options[key] for key in ("delay_ms", "render_ms", "url_ttl_s") if key in options}
     start, links, api_key = Setting(**wishes), Links(options.get("media_url") or ""), options.get("api_key")
+    if name in PROVIDERS:
+        return PROVIDERS[name].make(links, start, api_key)
     match name:
-        case "openai":
-            return openai.build(links, start, api_key)
-        case "ark":
-            return ark.build(links, start, api_key)
-        case "fal":
-            return fal.build(links, start, api_key)
         case "media":
             return media.build(links, start)
         case "receiver":
@@ -53,6 +47,7 @@ def url_of(listening: socket.socket, host: str) -> str:
 
 def announce(sockets: Mapping[str, socket.socket], host: str) -> None:
     """One line of JSON on standard output: name to base URL."""
-    urls = {name: url_of(listening, host) + PATHS.get(name, "") for name, listening in sockets.items()}
+    paths = {name: provider.path for name, provider in PROVIDERS.items()}
+    urls = {name: url_of(listening, host) + paths.get(name, "") for name, listening in sockets.items()}
     sys.stdout.write(orjson.dumps(urls).decode() + "\n")
     sys.stdout.flush()

@@ -57,7 +57,7 @@ def combinations(model: Model) -> Iterator[tuple[str, dict[str, Scalar]]]:
         for count, values in enumerate(itertools.product(*choices)):
             assert count < _MOST_COMBINATIONS, f"{model.id} has too many combinations to walk"
             parameters = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            if not any(rule.broken_by(parameters) for rule in model.rules):
+            if not any(rule.broken_by(mode, parameters) for rule in model.rules):
                 yield mode, parameters
 
 
@@ -65,7 +65,9 @@ def _samples(model: Model, name: str) -> list[Scalar | None]:
     """Values that stand for all values of a parameter; None is leaving it out."""
     declared = model.parameters[name]
     absent: list[Scalar | None] = [] if declared.default is not None else [None]
-    dimension = next((part for part in model.price.by if part.parameter == name), None)
+    dimension = next(
+        (part for part in model.price.by if isinstance(part, Dimension) and part.parameter == name), None
+    )
     if isinstance(declared, Choice | Flag):
         return [*absent, *declared.reachable()]
     if dimension is None:
@@ -93,7 +95,7 @@ def check(model: Model) -> list[str]:
     sold: set[str] = set()
     excused = Counter[str]()
     for mode, parameters in combinations(model):
-        sku = _price_of(model, parameters, complaints)
+        sku = _price_of(model, mode, parameters, complaints)
         sold.add(sku)
         for dialect in DIALECTS:
             fields = {model.name_in(dialect, name, {}): value for name, value in parameters.items()}
@@ -122,8 +124,8 @@ def excuses(model: Model) -> Counter[str]:
     return excused
 
 
-def _price_of(model: Model, parameters: Parameters, complaints: Counter[str]) -> str:
-    sku = model.sku(parameters)
+def _price_of(model: Model, mode: str, parameters: Parameters, complaints: Counter[str]) -> str:
+    sku = model.sku(mode, parameters)
     if sku not in model.seed_prices:
         complaints[f"price: {sku} can be asked for and has no price"] += 1
     return sku
@@ -136,7 +138,7 @@ def _count_routes(
     able = model.routes_for(mode, parameters)
     if len({route.provider for route in able}) >= 2:
         return
-    reasons = [exception.because for exception in model.single_route if exception.holds(parameters)]
+    reasons = [exception.because for exception in model.single_route if exception.holds(mode, parameters)]
     excused.update(reasons)
     if not able or not reasons:
         whys = (route.why_not(mode, parameters) for route in model.routes)

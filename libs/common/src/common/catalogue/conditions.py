@@ -12,15 +12,20 @@ Values = Annotated[tuple[Scalar, ...], Field(min_length=1)]
 
 
 class Condition(Part):
-    """True when every parameter of ``when`` has one of its values and every one of ``given`` is present."""
+    """True in one of ``modes`` (in any, if none is named), when every parameter of ``when`` has one of its values and
+    every one of ``given`` is present.
+    """
 
+    modes: tuple[str, ...] = ()
     when: dict[str, Values] = Field(default_factory=dict)
     given: tuple[str, ...] = ()
 
-    def holds(self, parameters: Parameters) -> bool:
-        """Whether these parameters meet it."""
-        return all(parameters.get(name) in values for name, values in self.when.items()) and all(
-            name in parameters for name in self.given
+    def holds(self, mode: str, parameters: Parameters) -> bool:
+        """Whether a request in this mode with these parameters meets it."""
+        return (
+            (not self.modes or mode in self.modes)
+            and all(parameters.get(name) in values for name, values in self.when.items())
+            and all(name in parameters for name in self.given)
         )
 
     @property
@@ -34,9 +39,9 @@ class Rule(Condition):
 
     then: Annotated[dict[str, Values], Field(min_length=1)]
 
-    def broken_by(self, parameters: Parameters) -> bool:
-        """Whether these parameters break it."""
-        return self.holds(parameters) and any(
+    def broken_by(self, mode: str, parameters: Parameters) -> bool:
+        """Whether a request in this mode with these parameters breaks it."""
+        return self.holds(mode, parameters) and any(
             parameters.get(name) not in values for name, values in self.then.items()
         )
 

@@ -73,6 +73,8 @@ class Model(Part):
     owned_by: str
     aliases: tuple[PublicId, ...] = ()
     deadline_ms: Milliseconds
+    hedge_after_ms: Milliseconds | None = None
+    """How long a provider that answers with the outputs may be silent until the next route is asked beside it."""
     ambiguous_failover: bool = True
     """Whether a submit without an answer may go on to another provider (at the risk of one extra generation)."""
     output_media_types: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -145,9 +147,9 @@ class Model(Part):
         """First price of each SKU in micro-dollars per unit."""
         return {f"{self.id}:{key}": price for key, price in self.price.seed_microusd.items()}
 
-    def sku(self, parameters: Parameters) -> str:
-        """What these canonical parameters are sold as."""
-        return f"{self.id}:{self.price.key(parameters, self.parameters)}"
+    def sku(self, mode: str, parameters: Parameters) -> str:
+        """What these canonical parameters are sold as in this mode."""
+        return f"{self.id}:{self.price.key(mode, parameters, self.parameters)}"
 
     # --- the dispatcher's slice
 

@@ -36,6 +36,13 @@ class Dimension(Part):
         return name
 
 
+class ModeClass(Part):
+    """One part of the SKU: the class that the request's mode belongs to."""
+
+    modes: Annotated[dict[str, str], Field(min_length=1)]
+    """Mode, class; every mode of the model is named."""
+
+
 class Pricing(Part):
     """What a unit is, how units are counted, and the first price of each SKU in micro-dollars per unit.
 
@@ -46,12 +53,15 @@ class Pricing(Part):
     unit: Literal["image", "second"]
     outputs: str | None = None
     times: tuple[str, ...] = ()
-    by: Annotated[tuple[Dimension, ...], Field(min_length=1)]
+    by: Annotated[tuple[Dimension | ModeClass, ...], Field(min_length=1)]
     seed_microusd: Annotated[dict[str, Micro], Field(min_length=1)]
 
-    def key(self, parameters: Parameters, declared: dict[str, Parameter]) -> str:
+    def key(self, mode: str, parameters: Parameters, declared: dict[str, Parameter]) -> str:
         """The SKU without the model's id, as ``1mp:medium``."""
-        return ":".join(part.of(parameters, declared[part.parameter]) for part in self.by)
+        return ":".join(
+            part.modes[mode] if isinstance(part, ModeClass) else part.of(parameters, declared[part.parameter])
+            for part in self.by
+        )
 
     def quantity(self, parameters: Parameters, outputs: int) -> int:
         """Billed units over all outputs."""

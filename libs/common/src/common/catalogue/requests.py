@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from common.catalogue.base import Dialect, Scalar
+from common.catalogue.conditions import Rule
 from common.catalogue.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def read(
         if canonical not in parameters and declared.default is not None:
             parameters[canonical] = declared.default
     for rule in model.rules:
-        if rule.broken_by(parameters):
-            raise _broken(model.name_in(dialect, rule.subjects[0], names), rule.then)
+        if rule.broken_by(mode, parameters):
+            raise _broken(model.name_in(dialect, (*rule.subjects, *rule.then)[0], names), rule)
 
     wanted = 1 if model.price.outputs is None else int(parameters.pop(model.price.outputs))
     return Request(
@@ -56,7 +57,7 @@ def read(
         mode=mode,
         parameters=parameters,
         texts=texts,
-        sku=model.sku(parameters),
+        sku=model.sku(mode, parameters),
         quantity=model.price.quantity(parameters, wanted),
         outputs=wanted,
     )
@@ -111,7 +112,9 @@ def _unknown(name: str) -> InvalidParameter:
     return InvalidParameter(name, "unknown_parameter", f"This model has no parameter {name}.")
 
 
-def _broken(name: str, then: Mapping[str, tuple[Scalar, ...]]) -> InvalidParameter:
+def _broken(name: str, rule: Rule) -> InvalidParameter:
     """What the rule demands of the others, without saying what they were."""
-    wanted = " and ".join(f"{other} {' or '.join(str(v) for v in values)}" for other, values in then.items())
+    wanted = " and ".join(f"{other} {' or '.join(str(v) for v in values)}" for other, values in rule.then.items())
+    if not rule.subjects:
+        return InvalidParameter(name, "invalid_value", f"With these inputs, the request needs {wanted}.")
     return InvalidParameter(name, "invalid_value", f"{name} needs, with this value, {wanted}.")

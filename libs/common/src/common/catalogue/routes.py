@@ -9,20 +9,35 @@ from common.catalogue.base import Micro, Milliseconds, Part, Scalar
 from common.catalogue.conditions import Parameters
 from common.catalogue.sizes import read_frame
 
-Protocol = Literal["openai-images", "ark-video", "fal-queue"]
+Protocol = Literal[
+    "openai-images",
+    "azure-images",
+    "gemini-content",
+    "vertex-content",
+    "vertex-video",
+    "ark-images",
+    "ark-video",
+    "dashscope-video",
+    "vidu-video",
+    "xai-video",
+    "fal-queue",
+    "replicate",
+]
 """Wire protocols that the dispatcher speaks; a new one is an adapter there and its name here."""
 
 
 class Sent(Part):
     """How a canonical value is written in the upstream's field ``name``; the name alone means: as it is.
 
-    ``form`` "text" writes numbers as text, "width_height" a size as an object of two numbers; ``words`` replaces
-    values first.
+    ``form`` "text" writes numbers as text, "seconds" with an s behind them, "width_height" a size as an object of two
+    numbers; ``words`` replaces values first. With ``modes`` it is only said in those; in the others the upstream
+    takes it from the inputs.
     """
 
     name: str
-    form: Literal["same", "text", "width_height"] = "same"
-    words: dict[str, str] = Field(default_factory=dict)
+    form: Literal["same", "text", "seconds", "width_height"] = "same"
+    words: dict[str, Scalar] = Field(default_factory=dict)
+    modes: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -36,6 +51,8 @@ class Sent(Part):
             frame = read_frame(str(value))
             assert frame is not None, "canonical sizes are written as WIDTHxHEIGHT"
             return {"width": frame.width, "height": frame.height}
+        if self.form == "seconds":
+            return f"{value}s"
         return str(value) if self.form == "text" else value
 
 
@@ -44,7 +61,8 @@ class Timeouts(Part):
 
     A provider that answers with the outputs has ``answer_ms`` (last byte sent to answer read). One that takes a
     task has ``submit_ms`` for accepting it, of which after ``hang_failover_ms`` the next route starts beside it,
-    and ``poll_ms`` for each question about it.
+    and ``poll_ms`` for each question about it. ``poll_least_ms`` is the shortest pause between two questions that the
+    provider asks for, whatever the model's own plan.
     """
 
     connect_ms: Milliseconds
@@ -52,6 +70,7 @@ class Timeouts(Part):
     submit_ms: Milliseconds | None = None
     hang_failover_ms: Milliseconds | None = None
     poll_ms: Milliseconds | None = None
+    poll_least_ms: Annotated[int, Field(ge=0, le=600_000)] = 0
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -74,9 +93,10 @@ class Route(Part):
 
     ``upstream`` is the provider's model or endpoint id per mode (a mode missing there is not offered).
     ``send`` names the upstream's field for each canonical parameter; ``without`` lists the parameters it has no
-    field for, with the values it honours all the same. ``fixed`` is sent always. ``texts`` and ``inputs`` name
-    the fields (or roles) of texts and of input media. ``outputs`` is the field for how many outputs are wanted,
-    ``outputs_per_call`` the most that one call gives.
+    field for, with the values it honours all the same. ``takes`` lists the values it can be told, where they are
+    fewer than the model's, ``limits`` the smallest and the largest number. ``fixed`` is sent always. ``texts`` and
+    ``inputs`` name the fields (or roles) of texts and of input media; a field with ``[]`` behind it takes a list.
+    ``outputs`` is the field for how many outputs are wanted, ``outputs_per_call`` the most that one call gives.
     """
 
     provider: Annotated[str, Field(pattern=r"^[a-z]+$")]
@@ -85,6 +105,8 @@ class Route(Part):
     cost_microusd: dict[str, Micro]
     send: dict[str, Sent] = Field(default_factory=dict)
     without: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+    takes: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    limits: dict[str, tuple[int, int]] = Field(default_factory=dict)
     fixed: dict[str, Scalar] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
@@ -103,16 +125,34 @@ class Route(Part):
         if mode not in self.upstream:
             return f"{self.provider} does not offer the mode {mode}"
         for name, value in parameters.items():
-            if name in self.without and value not in self.without[name] and name not in lossy:
-                return f"{self.provider} cannot be told {name}"
+            if name not in lossy and not self._can_be_told(name, value):
+                how = "cannot be told" if name in self.without else "does not take every"
+                return f"{self.provider} {how} {name}"
         return None
 
     def carries(self, mode: str, parameters: Parameters, lossy: Collection[str] = ()) -> bool:
         """Whether the upstream can do all that is asked for."""
         return self.why_not(mode, parameters, lossy) is None
 
-    def fields(self, parameters: Parameters, outputs: int) -> dict[str, Any]:
-        """The upstream's fields for these parameters, without texts, inputs and the model's id."""
-        written = {sent.name: sent.write(parameters[name]) for name, sent in self.send.items() if name in parameters}
+    def fields(self, mode: str, parameters: Parameters, outputs: int) -> dict[str, Any]:
+        """The upstream's fields for these parameters, without texts, inputs and the model's id.
+
+        A value that it cannot be told is left out: whoever asked allowed that to be lost.
+        """
+        written = {
+            sent.name: sent.write(parameters[name])
+            for name, sent in self.send.items()
+            if name in parameters
+            and (not sent.modes or mode in sent.modes)
+            and self._can_be_told(name, parameters[name])
+        }
         counted = {} if self.outputs is None else {self.outputs: outputs}
         return {**self.fixed, **written, **counted}
+
+    def _can_be_told(self, name: str, value: Scalar) -> bool:
+        if name in self.without:
+            return value in self.without[name]
+        if name in self.limits:
+            least, most = self.limits[name]
+            return least <= int(value) <= most
+        return value in self.takes.get(name, (value,))

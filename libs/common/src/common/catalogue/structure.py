@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from common.catalogue.base import DIALECTS, Dialect, class_of
 from common.catalogue.parameters import Integer, Parameter
-from common.catalogue.pricing import Dimension
+from common.catalogue.pricing import Dimension, ModeClass
 
 if TYPE_CHECKING:
     from common.catalogue.model import Model
@@ -63,12 +63,19 @@ def verify(model: "Model") -> None:
         _within("translations.sets", translation.sets, parameters)
     for index, rule in enumerate(model.rules):
         _within(f"rules.{index}", [*rule.subjects, *rule.then], parameters)
+        _within(f"rules.{index}.modes", rule.modes, set(model.modes))
     for index, exception in enumerate(model.single_route):
         _within(f"single_route.{index}", exception.subjects, parameters)
+        _within(f"single_route.{index}.modes", exception.modes, set(model.modes))
     counted = [] if model.price.outputs is None else [model.price.outputs]
     always = {name for name, known in model.parameters.items() if known.default is not None}
-    _within("price", [*counted, *model.price.times, *[part.parameter for part in model.price.by]], always)
+    _within("price", [*counted, *model.price.times], always)
     for part in model.price.by:
+        if isinstance(part, ModeClass):
+            if set(part.modes) != set(model.modes):
+                raise ValueError("price.by: modes must name every mode of the model, and no other")
+            continue
+        _within("price", [part.parameter], always)
         if part.steps:
             _verify_classes(part, model.parameters[part.parameter])
     for name, mode in model.modes.items():
@@ -106,6 +113,9 @@ def _verify_route(model: "Model", route: "Route", told: set[str]) -> None:
             raise ValueError(f"{at}.texts: {name} is required and has no field there")
     for mode in route.upstream:
         _within(f"modes.{mode}.inputs at {at}", model.modes[mode].inputs, set(route.inputs))
+    _within(f"{at}.takes", [*route.takes, *route.limits], set(route.send))
+    for name, sent in route.send.items():
+        _within(f"{at}.send.{name}.modes", sent.modes, set(route.upstream))
     both = set(route.send) & set(route.without)
     if both or set(route.send) | set(route.without) != told:
         odd = sorted(both | ((set(route.send) | set(route.without)) ^ told))

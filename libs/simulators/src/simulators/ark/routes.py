@@ -49,10 +49,11 @@ class VideoTasks:
 
     async def _understand(self, request: Request) -> Understood[tuple[Wanted, bytes]]:
         unreadable = Refusal(400, "InvalidParameter", "The request body is not valid JSON.")
-        wanted, prompt = parse(await document(request, unreadable))
+        body = await document(request, unreadable)
+        wanted, prompt = parse(body)
         # Colours follow the prompt, the rest is the task's own.
         seed = seed_of(prompt)[:2] + uuid.uuid4().bytes[2:]
-        return Understood((wanted, seed), prompt, wanted.model)
+        return Understood((wanted, seed), prompt, wanted.model, body)
 
     async def _accept(self, understood: tuple[Wanted, bytes], call: Call, request: Request) -> Response:
         wanted, seed = understood

@@ -76,7 +76,7 @@ class Queue:
             oversized_bytes=setting.oversized_bytes,
             origin=f"http://{request.headers.get('host', 'localhost')}",
         )
-        return Understood((job, request.query_params.get("fal_webhook")), prompt, endpoint)
+        return Understood((job, request.query_params.get("fal_webhook")), prompt, endpoint, body)
 
     async def _accept(self, understood: tuple[Job, str | None], call: Call, request: Request) -> Response:
         job, webhook = understood

@@ -64,8 +64,9 @@ class Images:
         return await self.exchange("submit", request, self._understand, self._work)
 
     async def _understand(self, request: Request) -> Understood[Wanted]:
-        wanted = parse(await document(request, Refusal.unreadable()))
-        return Understood(wanted, wanted.prompt, wanted.model)
+        body = await document(request, Refusal.unreadable())
+        wanted = parse(body)
+        return Understood(wanted, wanted.prompt, wanted.model, body)
 
     async def _work(self, wanted: Wanted, call: Call, request: Request) -> Response:
         scenario, setting = call.scenario, self.dials.now

@@ -31,13 +31,15 @@ class Job:
 class Input:
     """A picture, video or sound that came with the request: by URL, or its bytes.
 
-    ``field`` is the upstream's name for it (a field, or a role), as the route says.
+    ``field`` is the upstream's name for it (a field, or a role), as the route says; ``many`` says that the field
+    takes a list.
     """
 
     field: str
     url: str | None = None
     body: bytes | None = None
     media_type: str | None = None
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Order:
     """For the submit's answer, connecting included."""
     start_within_s: float
     """After that nobody wants the result any more."""
+    callback_url: str | None = None
+    """Where the provider may say that something changed; it has a token that nobody can guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,16 @@ class Produced:
     """What an upstream delivered: at least one output."""
 
     outputs: tuple[Inline | Link, ...]
+    cost_microusd: int | None = None
+    """What the provider says it charged for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An asynchronous upstream took the order. ``reference`` is all that is needed to ask for it again."""
+    """An asynchronous upstream took the order. ``reference`` is all that is needed to ask for it again.
+
+    Its names are the adapter's own; those that begin with an underscore are kept for the runner.
+    """
 
     upstream_id: str
     reference: Mapping[str, str]

@@ -157,10 +157,11 @@ class Attempts:
     ) -> None:
         upstream = attempt.way.upstream
         assert isinstance(upstream, AsynchronousUpstream), "only asynchronous protocols accept"
-        poll_s = (attempt.way.route.timeouts.poll_ms or 0) / 1000
+        timeouts, model = attempt.way.route.timeouts, attempt.way.model
+        poll_s = (timeouts.poll_ms or 0) / 1000
         attempt.polled = self._poller.watch(
             lambda: upstream.poll(reference, poll_s),
-            attempt.way.model.poll_after_ms,
+            lambda age_ms: max(model.poll_after_ms(age_ms), timeouts.poll_least_ms),
             provider=attempt.way.provider,
             until=run.deadline,
             age_s=age_s,

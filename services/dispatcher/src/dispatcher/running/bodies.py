@@ -1,5 +1,6 @@
 """From a sealed request to what an upstream is sent. What is opened here stays in memory and in no log."""
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -90,12 +91,12 @@ def order_of(job: Job, way: Way, body: OpenBody, *, attempt_no: int, outputs: in
         attempt_no=attempt_no,
         end_user=end_user(job),
         upstream_model=way.upstream_model(job.mode),
-        fields=route.fields(job.parameters, outputs),
+        fields=route.fields(job.mode, job.parameters, outputs),
         texts=texts,
         inputs=tuple(
-            Input(route.inputs[one.field], one.url, one.body, one.media_type)
+            dataclasses.replace(one, field=field.removesuffix("[]"), many=field.endswith("[]"))
             for one in body.inputs
-            if one.field in route.inputs
+            if (field := route.inputs.get(one.field)) is not None
         ),
         outputs=outputs,
         connect_s=timeouts.connect_ms / 1000,

@@ -3,8 +3,6 @@
 Two traps. Status, result and cancel live under a shortened path that only the submit's answer knows, so its URLs
 are stored and used, provided they are of the provider's own origin. And a failed run is COMPLETED as well: both
 the status' ``error`` and the result's HTTP status must be looked at.
-
-An input field whose name ends in ``_urls`` takes a list, any other one input.
 """
 
 from collections.abc import Mapping
@@ -120,7 +118,7 @@ def _model_input(order: Order) -> dict[str, Any]:
     body: dict[str, Any] = {**order.fields, **order.texts}
     for one in order.inputs:
         url = one.url or media.data_url(one.body or b"", one.media_type or "image/png")
-        if one.field.endswith("_urls"):
+        if one.many:
             body.setdefault(one.field, []).append(url)
         else:
             body[one.field] = url

@@ -1,0 +1,53 @@
+"""The providers that have a stand-in: where each one's API begins, and who builds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulators.control import Simulator
+    from simulators.dials import Setting
+    from simulators.links import Links
+
+    Build = Callable[[Links | None, Setting | None, str | None], Simulator]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One stand-in of a provider: ``module`` has SCENARIOS and, under the name of ``build``, what makes it.
+
+    ``path`` is what a client's base URL ends in, as the provider publishes it; ``render_ms`` the time from acceptance
+    to the result unless told otherwise, 0 for those that answer with it.
+    """
+
+    about: str
+    module: str
+    path: str = ""
+    render_ms: int = 2_000
+    build: str = "build"
+
+    def make(
+        self, links: "Links | None" = None, start: "Setting | None" = None, api_key: str | None = None
+    ) -> "Simulator":
+        """A new one, its dials as ``start`` says; without ``api_key`` any key is right."""
+        build: Build = getattr(import_module(self.module), self.build)
+        return build(links, start, api_key)
+
+    @property
+    def scenarios(self) -> dict[str, str]:
+        """What its dials know."""
+        known: dict[str, str] = import_module(self.module).SCENARIOS
+        return known
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai": Provider(
+        "OpenAI's images API; its base URL ends in /v1. Answers at once unless delayed.",
+        "simulators.openai",
+        "/v1",
+        render_ms=0,
+    ),
+    "ark": Provider("ByteDance Ark's video tasks; its base URL ends in /api/v3.", "simulators.ark", "/api/v3"),
+    "fal": Provider("Fal's queue, and the keys of its webhooks at /.well-known/jwks.json.", "simulators.fal"),
+}
