@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
@@ -59,4 +60,31 @@ class AsynchronousUpstream(Upstream, Protocol):
 
     async def cancel(self, reference: Mapping[str, str], timeout_s: float) -> bool:
         """Try to stop an accepted order; True when the provider confirms that it will not be made."""
+        ...
+
+
+@runtime_checkable
+class CallingBack(Upstream, Protocol):
+    """A protocol whose provider can be given ``Order.callback_url`` and then tells of changes by itself.
+
+    What it says is never believed: a genuine call only has the order asked about at once.
+    """
+
+    async def genuine(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether a call that came to an order's address was made by the provider.
+
+        ``headers`` have lower-case names. A provider that signs nothing is known by the address alone.
+        """
+        ...
+
+
+@runtime_checkable
+class Searchable(Upstream, Protocol):
+    """A protocol in which an order whose answer was lost can be found again."""
+
+    async def find(self, callback_url: str, since: datetime, timeout_s: float) -> Accepted | None:
+        """The order that was given this address, begun at ``since`` or later; None when there surely is none.
+
+        Raises CannotAsk.
+        """
         ...
