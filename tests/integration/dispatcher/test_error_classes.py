@@ -58,7 +58,7 @@ async def outcome(upstream: Upstream, provider: str, timeout_s: float = 0.4) -> 
 
 
 def speaker(provider: str, providers, client: Client) -> Upstream:
-    account = accounts(providers.environ(provider), [provider])[provider]
+    (account,) = accounts(providers.environ(provider), [provider])[provider]
     return PROTOCOLS[SPOKEN[provider].protocol](client, account)
 
 

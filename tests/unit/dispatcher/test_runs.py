@@ -42,7 +42,7 @@ def a_run(choice: Choice, outputs: int = 1) -> Run:
 def choices() -> list[Choice]:
     model = load().find("gpt-image-2")
     assert model is not None
-    return [Choice(Way(model, route, None, None), _Permit()) for route in model.routes]  # type: ignore[arg-type]
+    return [Choice(Way(model, route, None, None), _Permit(), None) for route in model.routes]  # type: ignore[arg-type]
 
 
 async def test_the_first_answer_counts_and_no_other(choices):

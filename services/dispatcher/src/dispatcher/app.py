@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,15 +18,20 @@ from common.messaging.bus import Bus
 from common.objects import ObjectStore
 from common.sealing import Opener
 from common.service import build_app
+from dispatcher.callbacks import callback_routes
 from dispatcher.consumers import consumers
 from dispatcher.domain.breaker import Limits
+from dispatcher.hints import Hints
 from dispatcher.invariants import watch
+from dispatcher.repository.decisions import Decisions
 from dispatcher.repository.leases import Leases
 from dispatcher.repository.parking import ParkingLot
 from dispatcher.repository.progress import Progress
 from dispatcher.repository.results import Results
 from dispatcher.routing.accounts import accounts
-from dispatcher.routing.router import Router
+from dispatcher.routing.news import News
+from dispatcher.routing.router import Router, Speakers
+from dispatcher.running.addresses import Addresses
 from dispatcher.running.admission import Admission
 from dispatcher.running.attempts import Attempts
 from dispatcher.running.bodies import Bodies
@@ -41,10 +47,10 @@ from dispatcher.sweeper import Sweeper
 from dispatcher.timers import repeat
 from dispatcher.upstreams import PROTOCOLS
 from dispatcher.upstreams.client import Client
-from dispatcher.upstreams.protocol import Account, Upstream
 
 _PRUNE_EVERY_S = 600.0
 _SHOW_EVERY_S = 1.0
+_HEED_EVERY_S = 1.0
 _LEAVE_S = 5.0
 
 
@@ -64,6 +70,11 @@ class Parts:
     ownership: Ownership
     sweeper: Sweeper
     results: Results
+    decisions: Decisions
+
+    async def heed(self) -> None:
+        """Act on what the operator has decided about routes. Raises CannotReach."""
+        self.router.heed(await self.decisions.read())
 
     async def start(self) -> None:
         """Open all pools; nothing need be up yet. Renew the lease before any job is taken."""
@@ -87,21 +98,28 @@ class Parts:
 
 
 def assemble(
-    settings: DispatcherSettings, environ: Mapping[str, str], publish: Publish, catalogue: Catalogue | None = None
+    settings: DispatcherSettings,
+    environ: Mapping[str, str],
+    publish: Publish,
+    catalogue: Catalogue | None = None,
+    tell: Callable[[News], None] = lambda _: None,
 ) -> Parts:
-    """All parts, wired, nothing started. Raises BadAccount when a provider's settings make no sense."""
+    """All parts, wired, nothing started. ``tell`` hears of breakers that change.
+
+    Raises BadAccount when a provider's settings make no sense.
+    """
     catalogue = catalogue or load_catalogue()
     owner_id = new_id()
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
     store = ObjectStore(settings)
     client = Client()
-    router = Router(catalogue, upstreams(catalogue, environ, client), _limits(settings))
+    router = Router(catalogue, upstreams(catalogue, environ, client), _limits(settings), tell=tell)
     results = Results(database)
     commits = Commits(ParkingLot(database, owner_id), Progress(database, owner_id), results)
     verdicts = Verdicts(commits, publish)
     leases = Leases(database, owner_id, settings.lease_s)
     poller = Poller(workers=settings.poll_workers, lost_contact_s=settings.lost_contact_s)
-    attempts = Attempts(commits, poller, Outputs(store))
+    attempts = Attempts(commits, poller, Outputs(store), _addresses(settings))
     bodies = Bodies(Opener(settings.sealing_keys_file), store)
     runner = Runner(
         router,
@@ -112,6 +130,7 @@ def assemble(
         leases=leases,
         max_running=settings.max_running_jobs,
     )
+    decisions = Decisions(database)
     ownership = Ownership(
         leases,
         router,
@@ -125,31 +144,43 @@ def assemble(
     sweeper = Sweeper(results, verdicts, older_s=settings.republish_after_s, keep_days=settings.keep_days)
     admission = Admission(router, runner, commits, verdicts, leases)
     return Parts(
-        settings, database, store, client, router, poller, attempts, runner, admission, ownership, sweeper, results
+        settings=settings,
+        database=database,
+        store=store,
+        client=client,
+        router=router,
+        poller=poller,
+        attempts=attempts,
+        runner=runner,
+        admission=admission,
+        ownership=ownership,
+        sweeper=sweeper,
+        results=results,
+        decisions=decisions,
     )
 
 
-def upstreams(
-    catalogue: Catalogue, environ: Mapping[str, str], client: Client
-) -> dict[tuple[str, str], tuple[Upstream, Account]]:
-    """Who speaks which protocol with which configured provider."""
-    routes = [route for model in catalogue.models for route in model.routes]
-    configured = accounts(environ, (route.provider for route in routes))
+def upstreams(catalogue: Catalogue, environ: Mapping[str, str], client: Client) -> dict[str, Speakers]:
+    """For each configured provider, who speaks which protocol with each of its keys."""
+    protocols: dict[str, set[str]] = defaultdict(set)
+    for model in catalogue.models:
+        for route in model.routes:
+            protocols[route.provider].add(route.protocol)
     return {
-        (route.provider, route.protocol): (
-            PROTOCOLS[route.protocol](client, configured[route.provider]),
-            configured[route.provider],
-        )
-        for route in routes
-        if route.provider in configured
+        provider: {
+            account: {protocol: PROTOCOLS[protocol](client, account) for protocol in protocols[provider]}
+            for account in known
+        }
+        for provider, known in accounts(environ, protocols).items()
     }
 
 
 def create_app(settings: DispatcherSettings) -> FastAPI:
     """The service, ready to be served; it connects when it starts."""
     bus = Bus(settings.amqp_url.get_secret_value(), producer="dispatcher", drain_s=_LEAVE_S)
-    parts = assemble(settings, os.environ, bus.publish)
-    bus.include(consumers(parts.admission))
+    hints = Hints(bus)
+    parts = assemble(settings, os.environ, bus.publish, tell=hints.route_changed)
+    bus.include(consumers(parts.admission, parts.router, parts.runner, bus.replica))
 
     async def work() -> None:
         # Without a lease, the first job taken would at once look like a dead owner's.
@@ -164,6 +195,7 @@ def create_app(settings: DispatcherSettings) -> FastAPI:
                 repeat("check", settings.check_every_s, lambda: watch(parts.results, settings.overdue_slack_s))
             )
             timers.create_task(repeat("show", _SHOW_EVERY_S, _show(parts.router)))
+            timers.create_task(repeat("heed", _HEED_EVERY_S, parts.heed))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -178,11 +210,20 @@ def create_app(settings: DispatcherSettings) -> FastAPI:
         await parts.stop()
         await bus.stop()
 
-    return build_app(
+    app = build_app(
         "reAPI dispatcher",
         lifespan=lifespan,
         readiness={"database": parts.database.ready, "bus": lambda: bus.ready},
     )
+    if addresses := _addresses(settings):
+        app.include_router(callback_routes(addresses, parts.router, parts.runner, bus.hint))
+    return app
+
+
+def _addresses(settings: DispatcherSettings) -> Addresses | None:
+    if not settings.public_url or settings.callback_secret is None:
+        return None
+    return Addresses(settings.public_url, settings.callback_secret.get_secret_value().encode()[:64])
 
 
 def _limits(settings: DispatcherSettings) -> Limits:

@@ -14,6 +14,16 @@ failover_seconds = telemetry.histogram(
     "dispatcher_failover_seconds", "From a failing answer to the next route's request.", ("model",)
 )
 breaker_state = telemetry.gauge("dispatcher_breaker_state", "0 closed, 1 half-open, 2 open.", ("provider", "model"))
+searched = telemetry.counter(
+    "dispatcher_lost_submits_searched",
+    "Submits without an answer that the provider was asked about.",
+    ("provider", "outcome"),
+)
+cost_usd = telemetry.counter("upstream_cost_usd", "What providers say they charged.", ("provider", "model"))
+slow_routes = telemetry.gauge("dispatcher_slow_routes", "1 while passed over as slow.", ("provider", "model"))
+usable_keys = telemetry.gauge("dispatcher_usable_keys", "Keys of a provider that are not refused.", ("provider",))
+open_orders = telemetry.gauge("dispatcher_open_orders", "Orders a provider works on for us.", ("provider",))
+waited_seconds = telemetry.histogram("dispatcher_waited_seconds", "Waited for room at a provider.", ("kind",))
 orphans = telemetry.counter(
     "orphan_generations", "Generations an upstream may make that nobody will use.", ("provider", "reason")
 )

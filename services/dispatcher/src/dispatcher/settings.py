@@ -4,9 +4,9 @@ Providers' accounts are read apart (``routing/accounts.py``): their names come f
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from common.settings import ObjectStoreSettings, ServiceSettings
@@ -29,6 +29,11 @@ class DispatcherSettings(ServiceSettings, ObjectStoreSettings):
     breaker_min_failures: Annotated[float, Field(ge=1)] = 5
     breaker_min_share: Annotated[float, Field(gt=0, le=1)] = 0.5
 
+    public_url: str | None = None
+    """Where providers reach this service to call back (``https://callbacks.example``); without, none is asked to."""
+    callback_secret: SecretStr | None = None
+    """Makes the addresses that providers call; the same for all replicas."""
+
     lease_s: Annotated[float, Field(ge=3, le=300)] = 15
     """A process that does not renew its lease for this long loses its jobs to others."""
     renew_every_s: Annotated[float, Field(gt=0, le=100)] = 5
@@ -50,3 +55,9 @@ class DispatcherSettings(ServiceSettings, ObjectStoreSettings):
     """A job this long past its deadline without a verdict breaks an invariant, and is ended."""
     keep_days: Annotated[float, Field(ge=1)] = 15
     """Final jobs are forgotten after this; longer than any message can come back."""
+
+    @model_validator(mode="after")
+    def _address_has_secret(self) -> Self:
+        if self.public_url and (self.callback_secret is None or len(self.callback_secret.get_secret_value()) < 16):
+            raise ValueError("DISPATCHER_PUBLIC_URL needs a DISPATCHER_CALLBACK_SECRET of at least 16 characters")
+        return self

@@ -11,7 +11,7 @@ from common.contracts.billing import (
 )
 from common.contracts.dispatcher import GeneratedOutput, JobFailed, JobGenerated
 from common.contracts.gateway import JobCancel, JobFinished, JobOverdue, JobSubmitted
-from common.contracts.hints import JobChanged
+from common.contracts.hints import JobChanged, RouteChanged, UpstreamCalled
 from common.contracts.storage import JobStored, StoredOutput
 
 MESSAGES: tuple[type[Message], ...] = (
@@ -27,6 +27,8 @@ MESSAGES: tuple[type[Message], ...] = (
     JobFailed,
     JobStored,
     JobChanged,
+    RouteChanged,
+    UpstreamCalled,
 )
 
 __all__ = [
@@ -47,5 +49,7 @@ __all__ = [
     "JobSubmitted",
     "Message",
     "OutputsDiscarded",
+    "RouteChanged",
     "StoredOutput",
+    "UpstreamCalled",
 ]

@@ -1,8 +1,12 @@
 """Hints: they make things quicker, and nothing breaks when they are lost."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+from uuid import UUID
 
 from common.contracts.base import Message
+
+NOBODY = UUID(int=0)
+"""Stands for the job and the account of a hint that is about neither."""
 
 
 class JobChanged(Message):
@@ -10,3 +14,32 @@ class JobChanged(Message):
 
     TYPE: ClassVar[str] = "hint.job_changed"
     HINT: ClassVar[bool] = True
+
+
+class RouteChanged(Message):
+    """A dispatcher's breaker opened or closed: a model's at a provider or, without ``model``, that of one key.
+
+    ``key_label`` names a key and tells nothing of it. ``for_s`` is how long it will stay open. ``replica`` is who says so.
+    """
+
+    TYPE: ClassVar[str] = "hint.route_changed"
+    HINT: ClassVar[bool] = True
+
+    job_id: UUID = NOBODY
+    account_id: UUID = NOBODY
+    replica: str
+    provider: str
+    model: str
+    key_label: str
+    state: Literal["open", "closed"]
+    for_s: float = 0.0
+
+
+class UpstreamCalled(Message):
+    """A provider called back about an order: whoever runs the job asks about it at once."""
+
+    TYPE: ClassVar[str] = "hint.upstream_called"
+    HINT: ClassVar[bool] = True
+
+    account_id: UUID = NOBODY
+    attempt_no: int

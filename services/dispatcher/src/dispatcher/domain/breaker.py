@@ -84,22 +84,38 @@ class Breaker:
             return State.OPEN if now < self._resting_until else State.CLOSED
         return State.OPEN if now < self._open_until else State.HALF_OPEN
 
-    def admit(self, now: float) -> Admission | None:
-        """Leave for one call, or None. In half-open, only the one probe gets it."""
+    def may_admit(self, now: float) -> bool:
+        """Whether :meth:`admit` would give leave now."""
         state = self.state(now)
-        if state is State.OPEN:
-            return None
         if state is State.HALF_OPEN and self._probe is not None:
             # A probe whose outcome never came back must not keep the route closed for ever.
-            if now - self._probe_since < self._limits.probe_timeout_s:
-                return None
-            self._probe = None
+            return now - self._probe_since >= self._limits.probe_timeout_s
+        return state is not State.OPEN
+
+    def admit(self, now: float) -> Admission | None:
+        """Leave for one call, or None. In half-open, only the one probe gets it."""
+        if not self.may_admit(now):
+            return None
         self._number += 1
-        admission = Admission(probe=state is State.HALF_OPEN, number=self._number)
+        admission = Admission(probe=self.state(now) is State.HALF_OPEN, number=self._number)
         if admission.probe:
             self._probe = admission
             self._probe_since = now
         return admission
+
+    def open_for(self, seconds: float, now: float) -> None:
+        """Somebody else has seen it fail: open as long as theirs is, unless it is open already."""
+        if self._open_until is None:
+            self._open(seconds, now)
+
+    def close(self) -> None:
+        """Somebody else has seen it well again."""
+        if self._open_until is not None:
+            self._close()
+
+    def left_s(self, now: float) -> float:
+        """Seconds until it lets a probe through; 0 when it does, or is closed."""
+        return 0.0 if self._open_until is None else max(0.0, self._open_until - now)
 
     def release(self, admission: Admission) -> None:
         """The call was never made."""

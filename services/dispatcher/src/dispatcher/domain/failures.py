@@ -31,6 +31,10 @@ class FailureClass(StrEnum):
         return self.final
 
 
+UNKNOWN_THERE = "http_404"
+"""The code of an answer that says: there is no such model or endpoint."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One attempt's end without a result. ``code`` is ours and short; ``retry_after_s`` the provider's wish."""
@@ -38,6 +42,14 @@ class Failure:
     kind: FailureClass
     code: str
     retry_after_s: float | None = None
+
+    @property
+    def concerns_key(self) -> bool:
+        """Whether every model would fail with this key, not only this one: it is refused, or its account is empty.
+
+        A model or endpoint that is unknown (404) is refused to one route only.
+        """
+        return self.kind is FailureClass.QUOTA or (self.kind is FailureClass.AUTH and self.code != UNKNOWN_THERE)
 
 
 class UpstreamFailed(Exception):  # noqa: N818 - the fact an adapter reports, caught by the runner

@@ -96,6 +96,10 @@ class Produced:
     """What the provider says it charged for all of it."""
 
 
+KEY_LABEL = "_key"
+"""In an accepted order's reference: which of our keys it was placed with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """An asynchronous upstream took the order. ``reference`` is all that is needed to ask for it again.

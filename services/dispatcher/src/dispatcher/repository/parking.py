@@ -22,7 +22,7 @@ class Parked(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Parking:
-    """A job to park: with its first attempt, or with the verdict it has at once."""
+    """A job to park: with its first attempt, with none while it waits for a route, or with its verdict."""
 
     job: Job
     sealed: str
@@ -30,7 +30,7 @@ class Parking:
     verdict: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        assert (self.opening is None) != (self.verdict is None), "a job begins or ends"
+        assert self.opening is None or self.verdict is None, "a job begins or ends"
 
 
 # The unique job id decides; attempts are opened only for rows that this statement inserted. A job whose verdict

@@ -11,11 +11,12 @@ from dispatcher.repository.rows import Opening, dumps
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one attempt ended. A failure has a class and a code, a success neither."""
+    """How one attempt ended. A failure has a class and a code, a success neither; the cost is the provider's word."""
 
     attempt_no: int
     failure_class: str | None = None
     failure_code: str | None = None
+    cost_microusd: int | None = None
 
     @property
     def state(self) -> str:
@@ -58,22 +59,26 @@ class Finish:
 
 # `mine` locks the job rows in id order: it reads the newest owner and generation, no two batches dead-lock, and a
 # job that was taken over in between is not in it. Everything else hangs on it. A repeat after a lost answer finds
-# its own rows and says yes again.
+# its own rows and says yes again. LATERAL looks each row up by its key: ordered as one join, the planner walks the
+# whole index for the sake of the order.
 _MINE = """
 mine as materialized (
-    select j.job_id, j.state from jobs j join given g using (job_id)
-    where j.owner_id = %(owner)s and j.generation = g.generation
-    order by j.job_id for no key update of j
+    select j.job_id, j.state from (select job_id, generation from given order by job_id) g
+    cross join lateral (
+        select job_id, state from jobs
+        where job_id = g.job_id and owner_id = %(owner)s and generation = g.generation
+        for no key update
+    ) j
 )"""
 
 _STEP = f"""
 with given as materialized (
     select * from json_to_recordset(%(items)s::json) as g (
-        job_id uuid, generation int, ended int, state text, class text, code text, opened int, provider text,
-        upstream_model text, asked int, first_index int, produced jsonb)
+        job_id uuid, generation int, ended int, state text, class text, code text, cost bigint, opened int,
+        provider text, upstream_model text, asked int, first_index int, produced jsonb)
 ), {_MINE}, closed as (
     update attempts a set state = g.state::attempt_state, failure_class = g.class, failure_code = g.code,
-        finished_at = clock_timestamp()
+        cost_microusd = g.cost, finished_at = clock_timestamp()
     from given g join mine using (job_id)
     where a.job_id = g.job_id and a.attempt_no = g.ended and a.state in ('submitting', 'accepted')
 ), opened as (
@@ -107,12 +112,14 @@ select job_id from mine where state in ('parked', 'running')
 _FINISH = f"""
 with given as materialized (
     select * from json_to_recordset(%(items)s::json) as g (
-        job_id uuid, generation int, final text, verdict jsonb, ended int, state text, class text, code text)
+        job_id uuid, generation int, final text, verdict jsonb, ended int, state text, class text, code text,
+        cost bigint)
 ), {_MINE}, closed as (
     update attempts a set finished_at = clock_timestamp(),
         state = (case when a.attempt_no = g.ended then g.state else 'abandoned' end)::attempt_state,
         failure_class = case when a.attempt_no = g.ended then g.class end,
-        failure_code = case when a.attempt_no = g.ended then g.code end
+        failure_code = case when a.attempt_no = g.ended then g.code end,
+        cost_microusd = case when a.attempt_no = g.ended then g.cost end
     from given g join mine m using (job_id)
     where a.job_id = g.job_id and a.state in ('submitting', 'accepted') and m.state in ('parked', 'running')
 ), finished as (
@@ -192,4 +199,5 @@ def _ended(ending: Ending | None) -> dict[str, Any]:
         "state": ending.state,
         "class": ending.failure_class,
         "code": ending.failure_code,
+        "cost": ending.cost_microusd,
     }

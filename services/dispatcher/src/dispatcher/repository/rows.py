@@ -36,6 +36,7 @@ class AttemptRow:
     failure_class: str | None
     failure_code: str | None
     accepted_at: datetime | None
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +89,5 @@ def as_attempt(row: Row) -> tuple[UUID, AttemptRow]:
         failure_class=row["failure_class"],
         failure_code=row["failure_code"],
         accepted_at=row["accepted_at"],
+        started_at=row["started_at"],
     )

@@ -37,7 +37,7 @@ class Admission:
         """
         if self._runner.runs(event.job_id):
             return
-        if self._runner.full:
+        if self._runner.is_full_for(event.kind):
             raise TryLater("running as many jobs as allowed", after_ms=_FULL_PAUSE_MS)
         job = _job_of(event)
         if event.deadline_at <= clock.now():
@@ -47,21 +47,26 @@ class Admission:
         if choice is None:
             await self._refuse(job, event.sealed, "upstream_unavailable")
             return
-        await self._begin(job, event.sealed, choice)
+        await self._begin(job, event.sealed, choice if isinstance(choice, Choice) else None)
 
-    async def _begin(self, job: Job, sealed: str, choice: Choice) -> None:
+    async def _begin(self, job: Job, sealed: str, choice: Choice | None) -> None:
+        """Park with the first attempt, or without one while every route that is well is full."""
         run = Run.of(job, 1, sealed)
-        attempt = run.begin(choice)
+        attempt = run.begin(choice) if choice else None
         try:
-            parked = await self._commits.park(Parking(job, sealed, opening=attempt.opening(job.mode)))
+            parked = await self._commits.park(
+                Parking(job, sealed, opening=attempt.opening(job.mode) if attempt else None)
+            )
         except BaseException:
-            choice.permit.release()
+            if choice is not None:
+                choice.permit.end()
             raise
         reach("D1")
         if parked is Parked.FRESH:
             self._runner.start(run, attempt)
             return
-        choice.permit.release()
+        if choice is not None:
+            choice.permit.end()
         if parked is Parked.OURS and not self._runner.runs(job.job_id):
             # Parked by us when the database's answer got lost; nobody runs it. Let the sweep for orphaned jobs
             # find it: it knows how to go on with a job whose past is uncertain.

@@ -5,6 +5,7 @@ is under way. What an upstream says after the job is settled is cancelled there,
 """
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -15,18 +16,20 @@ from common.failpoints import reach
 from common.messaging import CannotReach
 from dispatcher import metrics
 from dispatcher.domain.failures import Failure, FailureClass, UpstreamFailed
-from dispatcher.domain.jobs import Accepted, Order, Produced
+from dispatcher.domain.jobs import KEY_LABEL, Accepted, Order, Produced
 from dispatcher.repository.progress import Acceptance
+from dispatcher.running.addresses import Addresses
 from dispatcher.running.commits import Commits, LostJob
 from dispatcher.running.insisting import insist
 from dispatcher.running.outputs import Outputs
 from dispatcher.running.poller import Poller
 from dispatcher.running.runs import Attempt, Failed, Hung, Lost, Made, Run, Succeeded
-from dispatcher.upstreams.protocol import AsynchronousUpstream
+from dispatcher.upstreams.protocol import AsynchronousUpstream, CallingBack, CannotAsk, Searchable
 
 log = telemetry.logger(__name__)
 
 _CANCEL_S = 10.0
+_FIND_S = 5.0
 _LATE = Failure(FailureClass.AMBIGUOUS, "late")
 _NEVER_FINISHED = Failure(FailureClass.UNAVAILABLE, "never_finished")
 
@@ -34,7 +37,11 @@ _NEVER_FINISHED = Failure(FailureClass.UNAVAILABLE, "never_finished")
 class Attempts:
     """Starts attempts and sees each through to its end."""
 
-    def __init__(self, commits: Commits, poller: Poller, outputs: Outputs) -> None:
+    def __init__(
+        self, commits: Commits, poller: Poller, outputs: Outputs, addresses: Addresses | None = None
+    ) -> None:
+        """``addresses``: where providers may call back; without, none is asked to."""
+        self._addresses = addresses
         self._commits = commits
         self._poller = poller
         self._outputs = outputs
@@ -53,9 +60,14 @@ class Attempts:
         else:
             self._spawn(run, attempt, self._too_late(run, attempt, reference))
 
-    def adopt(self, run: Run, attempt: Attempt) -> None:
+    def adopt(self, run: Run, attempt: Attempt, begun_at: datetime) -> None:
         """Find out what became of a submit whose process died before it could say."""
-        self._spawn(run, attempt, self._adopt(run, attempt))
+        self._spawn(run, attempt, self._adopt(run, attempt, begun_at))
+
+    def ask_now(self, attempt: Attempt) -> None:
+        """Ask about an accepted order without waiting for its turn."""
+        if attempt.polled is not None:
+            self._poller.ask_now(attempt.polled)
 
     def overdue(self, run: Run) -> None:
         """The deadline struck: a route that had most of the job's time and did not deliver has failed."""
@@ -88,6 +100,10 @@ class Attempts:
     async def _submit(self, run: Run, attempt: Attempt, order: Order) -> None:
         reach("D2")
         hang = _HangTimer(attempt, lambda: run.tell(Hung(attempt)))
+        if attempt.way.route.synchronous:
+            hang()  # its silence says nothing, so only a model that asks for it is hedged, by the clock
+        order = dataclasses.replace(order, callback_url=self._callback_url(run, attempt))
+        begun_at = clock.now()
         attempt.started = time.perf_counter()
         if attempt.failed_at is not None:
             metrics.failover_seconds.observe(attempt.started - attempt.failed_at, run.job.model)
@@ -95,8 +111,11 @@ class Attempts:
             with telemetry.span("upstream.submit", provider=attempt.way.provider, attempt=attempt.number):
                 answer = await attempt.way.upstream.submit(order, hang)
         except UpstreamFailed as error:
-            _fail(run, attempt, error.failure)
-            return
+            found = await self._find(run, attempt, error.failure, begun_at)
+            if isinstance(found, Failure):
+                _fail(run, attempt, found)
+                return
+            answer = found
         except Exception as error:  # noqa: BLE001 - a defect in an adapter costs one attempt, not the job
             kind = type(error).__name__  # no more of it: its text may quote the request
             log.error("submit_defect", provider=attempt.way.provider, error=kind)  # noqa: TRY400
@@ -113,7 +132,27 @@ class Attempts:
         else:
             await self._too_late(run, attempt, None)
 
-    async def _adopt(self, run: Run, attempt: Attempt) -> None:
+    async def _find(self, run: Run, attempt: Attempt, failure: Failure, since: datetime) -> Accepted | Failure:
+        """What became of an order whose answer was lost, where the provider can be asked; else the failure.
+
+        One that surely was not taken may go to any other route.
+        """
+        upstream, callback_url = attempt.way.upstream, self._callback_url(run, attempt)
+        if failure.kind is not FailureClass.AMBIGUOUS or not isinstance(upstream, Searchable) or not callback_url:
+            return failure
+        try:
+            found = await upstream.find(callback_url, since, _FIND_S)
+        except (CannotAsk, UpstreamFailed):
+            return failure
+        metrics.searched.inc(attempt.way.provider, "found" if found else "not_taken")
+        return found or Failure(FailureClass.UNAVAILABLE, "not_taken")
+
+    def _callback_url(self, run: Run, attempt: Attempt) -> str | None:
+        if self._addresses is None or not isinstance(attempt.way.upstream, CallingBack):
+            return None
+        return self._addresses.of(attempt.way.provider, run.job.job_id, attempt.number)
+
+    async def _adopt(self, run: Run, attempt: Attempt, begun_at: datetime) -> None:
         made: tuple[Made, ...] | None = None
         if attempt.way.route.synchronous:
             try:
@@ -124,13 +163,19 @@ class Attempts:
             record(run, attempt, "adopted")
             run.tell(Succeeded(attempt, made))
             return
-        metrics.orphans.inc(attempt.way.provider, "taken_over")
-        failure = Failure(FailureClass.AMBIGUOUS, "taken_over")
-        record(run, attempt, failure.kind.value, code=failure.code)
-        run.tell(Failed(attempt, failure, time.perf_counter()))
+        lost = Failure(FailureClass.AMBIGUOUS, "taken_over")
+        found = await self._find(run, attempt, lost, begun_at)
+        if isinstance(found, Accepted):
+            attempt.choice.permit.taken()
+            await self._accepted(run, attempt, found)
+            return
+        if found is lost:
+            metrics.orphans.inc(attempt.way.provider, "taken_over")
+        record(run, attempt, found.kind.value, code=found.code)
+        run.tell(Failed(attempt, found, time.perf_counter()))
 
     async def _accepted(self, run: Run, attempt: Attempt, accepted: Accepted) -> None:
-        reference = dict(accepted.reference)
+        reference = {**accepted.reference, KEY_LABEL: attempt.way.account.label}
         if not run.claim(attempt):
             await self._too_late(run, attempt, reference)
             return
@@ -187,12 +232,14 @@ class Attempts:
         if reference is not None:
             await self._discard(run, attempt, reference, "late")
             return
-        attempt.choice.permit.delivered()
+        attempt.choice.delivered()
         metrics.orphans.inc(attempt.way.provider, "late")
         record(run, attempt, "late")
 
     async def _keep(self, run: Run, attempt: Attempt, produced: Produced) -> None:
-        attempt.choice.permit.delivered()
+        attempt.choice.delivered()
+        attempt.cost_microusd = produced.cost_microusd
+        metrics.cost_usd.inc(attempt.way.provider, attempt.way.model.id, by=(produced.cost_microusd or 0) / 1e6)
         try:
             made = await self._outputs.keep(run, attempt, produced)
         except CannotReach:
@@ -228,6 +275,8 @@ async def _netted(run: Run, attempt: Attempt, work: Coroutine[Any, Any, None]) -
         kind = type(error).__name__  # no more of it: its text may quote the request
         log.error("attempt_defect", provider=attempt.way.provider, error=kind)  # noqa: TRY400
         run.tell(Failed(attempt, Failure(FailureClass.FAILED_GENERATION, "defect"), time.perf_counter()))
+    finally:
+        attempt.choice.permit.end()
 
 
 def record(run: Run, attempt: Attempt, outcome: str, code: str | None = None) -> None:
@@ -255,10 +304,12 @@ def _fail(run: Run, attempt: Attempt, failure: Failure) -> None:
 
 
 class _HangTimer:
-    """Fires once when an asynchronous submit's last byte has been out for too long; each byte starts it anew."""
+    """Fires once when an asynchronous submit's last byte has been out for too long; each byte starts it anew. For a
+    synchronous one, when the model's time for hedging is over.
+    """
 
     def __init__(self, attempt: Attempt, fire: Callable[[], None]) -> None:
-        hang_ms = attempt.way.route.timeouts.hang_failover_ms
+        hang_ms = attempt.way.route.timeouts.hang_failover_ms or attempt.way.model.hedge_after_ms
         self._after_s = None if hang_ms is None else hang_ms / 1000
         self._fire = fire
         self._handle: asyncio.TimerHandle | None = None

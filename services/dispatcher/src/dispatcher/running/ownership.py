@@ -12,6 +12,7 @@ from uuid import UUID
 from common import clock, telemetry
 from common.messaging import CannotReach
 from dispatcher import metrics
+from dispatcher.domain.jobs import KEY_LABEL
 from dispatcher.repository.leases import Leases
 from dispatcher.repository.rows import AttemptRow, TakenJob
 from dispatcher.routing.router import Router
@@ -91,7 +92,7 @@ class Ownership:
         self._runner.start(run)
 
     def _resume(self, run: Run, row: AttemptRow) -> None:
-        choice = self._router.resumed(run.job, row.provider)
+        choice = self._router.resumed(run.job, row.provider, (row.reference or {}).get(KEY_LABEL))
         if choice is None or run.left_s() <= 0:
             # Nobody here can ask that provider any more, or nobody wants to know.
             metrics.orphans.inc(row.provider, "taken_over")
@@ -102,4 +103,4 @@ class Ownership:
         if row.reference is not None and row.accepted_at is not None:
             self._attempts.resume(run, attempt, row.reference, row.accepted_at)
         else:
-            self._attempts.adopt(run, attempt)
+            self._attempts.adopt(run, attempt, row.started_at)

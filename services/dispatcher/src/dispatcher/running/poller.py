@@ -25,6 +25,9 @@ Ask = Callable[[], Awaitable[Pending | Produced]]
 Plan = Callable[[int], int]
 """Milliseconds until the next question, by the generation's age in milliseconds."""
 
+_LEAST_PAUSE_S = 1.0
+"""However often a provider calls, or somebody in its name: a generation is asked about once in this time."""
+
 
 @dataclass(slots=True, eq=False)
 class Watch:
@@ -39,6 +42,11 @@ class Watch:
     result: "asyncio.Future[Produced]"
     answered: float
     """When the provider last gave a usable answer, or at least a sign that it is there."""
+    turn: int = 0
+    """Its newest place in the heap; older ones count no more. 0 while it is in its lane or with a worker."""
+    asked: float = 0.0
+    hurried: bool = False
+    """A call came while it was being asked about: the answer may be older than that."""
 
 
 @dataclass(slots=True)
@@ -61,11 +69,11 @@ class Poller:
         self._lost_contact_s = lost_contact_s
         self._last_ask_s = last_ask_s
         self._heap: list[tuple[float, int, Watch]] = []
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._earlier = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watched = 0
+        self._watches: dict[asyncio.Future[Produced], Watch] = {}
 
     def start(self) -> None:
         """Begin to ask."""
@@ -96,22 +104,39 @@ class Poller:
         loop = asyncio.get_running_loop()
         now = loop.time()
         watch = Watch(provider, ask, plan, now - age_s, until, loop.create_future(), now)
-        self._watched += 1
-        metrics.polling.set(self._watched)
+        self._watches[watch.result] = watch
+        metrics.polling.set(len(self._watches))
         watch.result.add_done_callback(self._forget)
         self._schedule(watch, wish_s)
         return watch.result
 
-    def _forget(self, _: "asyncio.Future[Produced]") -> None:
-        self._watched -= 1
-        metrics.polling.set(self._watched)
+    def ask_now(self, result: "asyncio.Future[Produced]") -> None:
+        """The provider says that something changed; it is asked about at most once a second all the same."""
+        watch = self._watches.get(result)
+        if watch is None:
+            return
+        if watch.turn:
+            self._put(watch, max(asyncio.get_running_loop().time(), watch.asked + _LEAST_PAUSE_S))
+        else:
+            watch.hurried = True
+
+    def _forget(self, result: "asyncio.Future[Produced]") -> None:
+        self._watches.pop(result, None)
+        metrics.polling.set(len(self._watches))
 
     def _schedule(self, watch: Watch, wish_s: float | None) -> None:
         now = asyncio.get_running_loop().time()
         planned_s = watch.plan(max(0, int((now - watch.began) * 1000))) / 1000
         due = now + pause_s(planned_s, wish_s, random.random())  # noqa: S311 - jitter
         due = min(due, max(watch.until - self._last_ask_s, now + planned_s))
-        heapq.heappush(self._heap, (due, next(self._numbers), watch))
+        if watch.hurried:
+            watch.hurried = False
+            due = min(due, now + _LEAST_PAUSE_S)
+        self._put(watch, due)
+
+    def _put(self, watch: Watch, due: float) -> None:
+        watch.turn = next(self._numbers)
+        heapq.heappush(self._heap, (due, watch.turn, watch))
         if self._heap[0][2] is watch:
             self._earlier.set()
 
@@ -120,7 +145,10 @@ class Poller:
         loop = asyncio.get_running_loop()
         while True:
             while self._heap and self._heap[0][0] <= loop.time():
-                self._hand_out(heapq.heappop(self._heap)[2])
+                _, turn, watch = heapq.heappop(self._heap)
+                if watch.turn == turn:
+                    watch.turn = 0
+                    self._hand_out(watch)
             self._earlier.clear()
             pause = self._heap[0][0] - loop.time() if self._heap else None
             try:
@@ -149,7 +177,7 @@ class Poller:
 
     async def _ask(self, watch: Watch) -> None:
         reach("D7")
-        now = asyncio.get_running_loop().time()
+        now = watch.asked = asyncio.get_running_loop().time()
         wish_s: float | None = None
         try:
             answer = await watch.ask()

@@ -8,9 +8,10 @@ from common.contracts import JobFailed, JobGenerated
 from common.messaging import CannotReach
 from dispatcher import metrics
 from dispatcher.domain.failures import Failure, FailureClass, verdict_code
+from dispatcher.domain.jobs import Kind
 from dispatcher.repository.leases import Leases
 from dispatcher.repository.progress import Ending, Step
-from dispatcher.routing.router import Choice, Router
+from dispatcher.routing.router import Choice, Full, Router
 from dispatcher.running.attempts import Attempts
 from dispatcher.running.bodies import Bodies, OpenBody, Unreadable, order_of
 from dispatcher.running.commits import Commits, LostJob
@@ -22,6 +23,7 @@ log = telemetry.logger(__name__)
 
 MIN_START_S = 0.5
 """With less than this to the deadline, no further route is begun."""
+_SHARE_OF_VIDEOS = 0.9
 _HUNG = Failure(FailureClass.AMBIGUOUS, "hung")
 
 Verdict = tuple[JobGenerated | JobFailed, Ending | None]
@@ -50,14 +52,23 @@ class Runner:
         self._max_running = max_running
         self._runs: dict[UUID, tuple[Run, asyncio.Task[None]]] = {}
 
-    @property
-    def full(self) -> bool:
-        """True when no further job should be taken in."""
-        return len(self._runs) >= self._max_running
+    def is_full_for(self, kind: Kind) -> bool:
+        """True when no further job of this kind should be taken in; films leave some places to pictures."""
+        share = _SHARE_OF_VIDEOS if kind == "video" else 1.0
+        return len(self._runs) >= share * self._max_running
 
     def runs(self, job_id: UUID) -> bool:
         """Whether this process runs the job."""
         return job_id in self._runs
+
+    def called(self, job_id: UUID, attempt_no: int) -> bool:
+        """A provider says that something changed: its order is asked about at once; False if that is not ours."""
+        run, _ = self._runs.get(job_id, (None, None))
+        attempt = None if run is None else run.open.get(attempt_no)
+        if attempt is None or attempt.polled is None:
+            return False
+        self._attempts.ask_now(attempt)
+        return True
 
     def start(self, run: Run, first: Attempt | None = None) -> None:
         """Run a job to its verdict: its first attempt's row is committed, or its attempts tell it how they stand."""
@@ -74,7 +85,7 @@ class Runner:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         while loop.time() < until:
-            bound = [task for run, task in self._runs.values() if not run.waits_for_upstream]
+            bound = [task for run, task in self._runs.values() if not run.can_be_left]
             if not bound:
                 break
             await asyncio.wait(bound, timeout=0.2)
@@ -142,7 +153,7 @@ class Runner:
                 run.made += made
                 if len(made) >= attempt.asked:
                     run.tried.discard(attempt.way.provider)  # it gives no more per call, so it is called again
-                return await self._after(run, Ending(attempt.number), None)
+                return await self._after(run, Ending(attempt.number, cost_microusd=attempt.cost_microusd), None)
             case Lost():
                 raise LostJob
 
@@ -150,10 +161,11 @@ class Runner:
         """The next route starts while the hanging submit stays open; the first to accept wins."""
         if attempt.number not in run.open:
             return None
-        attempt.choice.failed(_HUNG)
+        if not attempt.way.route.synchronous:
+            attempt.choice.failed(_HUNG)
         if run.winner is None and attempt.way.model.ambiguous_failover:
-            choice = self._next(run)
-            if choice is not None:
+            choice = self._router.choose(run.job, run.tried) if self._may_start(run) else None
+            if isinstance(choice, Choice):
                 await self._open(run, choice, None)
         return None
 
@@ -175,8 +187,13 @@ class Runner:
         """Go on after an attempt's end: done, the next route, or the verdict."""
         if run.missing <= 0:
             return self._over(run, ""), ending
-        choice = self._next(run)
-        if choice is not None:
+        choice = self._router.choose(run.job, run.tried) if self._may_start(run) else None
+        if isinstance(choice, Full) and not run.open:
+            if ending is not None:
+                await self._commits.step(self._step(run, ending), run.deadline)
+                ending = None
+            choice = await self._wait_for_room(run)
+        if isinstance(choice, Choice):
             await self._open(run, choice, ending, failed_at)
             return None
         if run.open:
@@ -184,10 +201,17 @@ class Runner:
             return None
         return self._over(run, verdict_code(run.last_failure)), ending
 
-    def _next(self, run: Run) -> Choice | None:
-        if run.barred or run.attempts >= MAX_ATTEMPTS or run.left_s() < MIN_START_S:
-            return None
-        return self._router.choose(run.job, run.tried)
+    async def _wait_for_room(self, run: Run) -> Choice | None:
+        """The next route, once it has room; meanwhile the request lies in its row, and anybody may take the job."""
+        run.body = run.sealed = None
+        run.waits_for_room = True
+        try:
+            return await self._router.wait(run.job, run.tried, run.deadline - MIN_START_S)
+        finally:
+            run.waits_for_room = False
+
+    def _may_start(self, run: Run) -> bool:
+        return not run.barred and run.attempts < MAX_ATTEMPTS and run.left_s() >= MIN_START_S
 
     async def _open(self, run: Run, choice: Choice, ending: Ending | None, failed_at: float | None = None) -> None:
         """One commit ends an attempt and opens the next; only then is the next upstream called."""
@@ -195,7 +219,7 @@ class Runner:
         try:
             await self._commits.step(self._step(run, ending, attempt), run.deadline)
         except BaseException:
-            choice.permit.release()
+            choice.permit.end()
             raise
         await self._send(run, attempt)
 
@@ -211,7 +235,7 @@ class Runner:
                 left_s=run.left_s(),
             )
         except BaseException:
-            attempt.choice.permit.release()
+            attempt.choice.permit.end()
             raise
         self._attempts.submit(run, attempt, order)
 
@@ -244,8 +268,8 @@ class Runner:
     def _origins(self, run: Run) -> list[str]:
         origins: list[str] = []
         for provider in dict.fromkeys(one.provider for one in run.made if one.output.url):
-            way = self._router.way(run.job, provider)
-            origins += way.account.origins if way else ()
+            account = self._router.account(run.job, provider)
+            origins += account.origins if account else ()
         return origins
 
 

@@ -47,6 +47,8 @@ class Attempt:
     started: float
     failed_at: float | None = None
     """When the failing answer came that this attempt makes up for."""
+    cost_microusd: int | None = None
+    """What the provider says it charged."""
     polled: "asyncio.Future[Any] | None" = None
     reference: dict[str, str] | None = None
 
@@ -111,6 +113,7 @@ class Run:
     last_failure: Failure | None = None
     open: dict[int, Attempt] = field(default_factory=dict)
     winner: Attempt | None = None
+    waits_for_room: bool = False
     settled: bool = False
     body: OpenBody | None = None
     """Open while submits need it; a job that is only polled holds none of it in memory."""
@@ -129,9 +132,9 @@ class Run:
         return self.job.outputs - len(self.made)
 
     @property
-    def waits_for_upstream(self) -> bool:
-        """True while all there is to do is ask again now and then: another process can do that as well."""
-        return self.winner is not None and self.winner.polled is not None
+    def can_be_left(self) -> bool:
+        """True while all there is to do is ask again now and then, or wait for room: another process can do that."""
+        return self.waits_for_room or (self.winner is not None and self.winner.polled is not None)
 
     def left_s(self) -> float:
         """Seconds to the deadline."""

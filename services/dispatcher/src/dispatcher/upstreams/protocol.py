@@ -27,13 +27,20 @@ class CannotAsk(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Our account at one provider: where it is and how we sign in."""
+    """Our account at one provider: where it is, how we sign in, and how much of it we may use at once.
+
+    A provider with several keys has one account for each; ``max_concurrent`` and ``max_per_minute`` hold for each.
+    """
 
     provider: str
     base_url: str
     api_key: str
     origins: tuple[str, ...]
     """Origins besides public ones that its outputs may come from: its own, and those of the setting."""
+    label: str = ""
+    """Names the key in rows and logs."""
+    max_concurrent: int | None = None
+    max_per_minute: int | None = None
 
 
 class Upstream(Protocol):

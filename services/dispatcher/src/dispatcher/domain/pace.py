@@ -1,0 +1,48 @@
+"""How long a route takes, against its own habit.
+
+Orders differ: ten seconds of 4K take longer than four of 480p. So each one is measured against the median of its own
+kind, and what is watched is that ratio.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from statistics import median
+
+SLOW_RATIO = 3.0
+"""A route is slow when one in twenty of its recent answers took this many times what is usual for them."""
+_WINDOW_S = 120.0
+_LEAST_RECENT = 20
+_MOST_RECENT = 200
+_KEPT_PER_KIND = 101
+_LEAST_PER_KIND = 10
+_MOST_KINDS = 500
+
+
+@dataclass(slots=True)
+class Pace:
+    """One route's pace. Time is handed in; everything kept is bounded.
+
+    A route that is passed over gets no new answers, so its slow ones grow old and it is tried again.
+    """
+
+    _usual: "OrderedDict[str, deque[float]]" = field(default_factory=OrderedDict)
+    _recent: "deque[tuple[float, float]]" = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+
+    def took(self, kind: str, seconds: float, now: float) -> None:
+        """An order of this kind was delivered after so long."""
+        known = self._usual.setdefault(kind, deque(maxlen=_KEPT_PER_KIND))
+        self._usual.move_to_end(kind)
+        if len(self._usual) > _MOST_KINDS:
+            self._usual.popitem(last=False)
+        if len(known) >= _LEAST_PER_KIND:
+            self._recent.append((now, seconds / max(median(known), 0.001)))
+        known.append(seconds)
+
+    def is_slow(self, now: float) -> bool:
+        """Whether the 95th percentile of its recent answers is three times its habit."""
+        while self._recent and self._recent[0][0] <= now - _WINDOW_S:
+            self._recent.popleft()
+        if len(self._recent) < _LEAST_RECENT:
+            return False
+        ratios = sorted(ratio for _, ratio in self._recent)
+        return ratios[int(0.95 * (len(ratios) - 1))] >= SLOW_RATIO
