@@ -155,6 +155,23 @@ async def test_two_replicas_share_the_jobs_of_a_dead_one(database, s3, keys, dis
     await successor.die()
 
 
+async def test_however_close_two_replicas_come_no_job_is_taken_twice(database, s3, keys, dispatcher, successor, providers):
+    providers.dial("ark", render_ms=60_000)
+    events = [dispatcher.event("seedance-2.0", f"raced for {number}") for number in range(30)]
+    await asyncio.gather(*(dispatcher.take(event) for event in events))
+    await until(lambda: all(dispatcher.attempts(one.job_id) == [("ark", "accepted", None)] for one in events))
+    await dispatcher.die()
+    async with another(database, s3, keys, providers) as third:
+        racers = [one.parts.ownership._leases for one in (successor, third)]
+        for _ in range(60):
+            dispatcher.rows("update jobs set owner_id = null")
+            taken = await asyncio.gather(*(one.take(30, expired_too=False) for one in racers))
+            job_ids = [one.job.job_id for batch in taken for one in batch]
+            assert sorted(job_ids) == sorted(event.job_id for event in events)
+        await third.die()
+    await successor.die()
+
+
 async def test_a_job_whose_deadline_passed_with_its_owner_is_ended(dispatcher, successor, providers):
     providers.dial("ark", "never_finishes", render_ms=60_000)
     event = dispatcher.event("seedance-2.0", "deadline while dead", deadline_s=0.8)

@@ -33,7 +33,7 @@ class Coalescer(Generic[Item, Result]):
         run: Callable[[list[Item]], Awaitable[list[Result]]],
         *,
         max_batch: int = 200,
-        linger_ms: float = 5,
+        linger_ms: float = 10,
         always_linger: bool = False,
     ) -> None:
         self.name = name

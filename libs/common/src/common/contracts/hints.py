@@ -17,9 +17,10 @@ class JobChanged(Message):
 
 
 class RouteChanged(Message):
-    """A dispatcher's breaker opened or closed: a model's at a provider or, without ``model``, that of one key.
+    """A breaker of a dispatcher changed: a model at a provider or, without ``model``, one key.
 
-    ``key_label`` names a key and tells nothing of it. ``for_s`` is how long it will stay open. ``replica`` is who says so.
+    ``key_label`` names a key and tells nothing of it. ``for_s`` is how long it will stay open, ``replica`` who
+    says so.
     """
 
     TYPE: ClassVar[str] = "hint.route_changed"

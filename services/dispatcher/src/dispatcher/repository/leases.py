@@ -14,13 +14,17 @@ on conflict (owner_id) do update set lease_until = excluded.lease_until
 _LEAVE = "delete from owners where owner_id = %(owner)s"
 _LET_GO = "update jobs set owner_id = null where job_id = %(job_id)s and owner_id = %(owner)s and finished_at is null"
 
-# SKIP LOCKED: two replicas share the work instead of waiting for each other. The new generation fences the old
-# owner off: should it still live, its next conditional write changes nothing.
+# SKIP LOCKED: two replicas share the work instead of waiting for each other. What another replica took between this
+# statement's snapshot and its lock is re-read with its new generation, but with the old row of `owners` beside it: so
+# the generation that was seen is part of the condition. The new generation fences the old owner off: should it still
+# live, its next conditional write changes nothing.
 _TAKE = """
-with dead as (
-    select j.job_id from jobs j left join owners o on o.owner_id = j.owner_id
+with seen as materialized (
+    select j.job_id, j.generation from jobs j left join owners o on o.owner_id = j.owner_id
     where j.state in ('parked', 'running') and j.owner_id is distinct from %(owner)s
         and (o.owner_id is null or (%(expired_too)s and o.lease_until < clock_timestamp()))
+), dead as (
+    select j.job_id from seen join jobs j on j.job_id = seen.job_id and j.generation = seen.generation
     order by j.job_id limit %(limit)s for no key update of j skip locked
 )
 update jobs j set owner_id = %(owner)s, generation = j.generation + 1 from dead where j.job_id = dead.job_id
@@ -28,10 +32,11 @@ returning j.*
 """
 # A job whose deadline has long passed and that nobody ended, whoever owns it: the net under every bug.
 _TAKE_OVERDUE = """
-with overdue as (
-    select job_id from jobs
-    where state in ('parked', 'running') and deadline_at < %(before)s
-    order by job_id limit %(limit)s for no key update skip locked
+with seen as materialized (
+    select job_id, generation from jobs where state in ('parked', 'running') and deadline_at < %(before)s
+), overdue as (
+    select j.job_id from seen join jobs j on j.job_id = seen.job_id and j.generation = seen.generation
+    order by j.job_id limit %(limit)s for no key update of j skip locked
 )
 update jobs j set owner_id = %(owner)s, generation = j.generation + 1 from overdue where j.job_id = overdue.job_id
 returning j.*
