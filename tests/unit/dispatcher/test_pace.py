@@ -27,6 +27,13 @@ def test_a_single_slow_answer_among_many_does_not():
     assert not pace.is_slow(61)
 
 
+def test_what_no_customer_would_notice_is_not_slow():
+    pace = a_steady_one(seconds=0.005)
+    for number in range(30):
+        pace.took("a", 1.9, 30 + number)
+    assert not pace.is_slow(60)
+
+
 def test_longer_orders_are_measured_against_their_own_kind():
     pace = a_steady_one()
     for number in range(30):

@@ -10,6 +10,8 @@ from statistics import median
 
 SLOW_RATIO = 3.0
 """A route is slow when one in twenty of its recent answers took this many times what is usual for them."""
+LEAST_EXCESS_S = 2.0
+"""What is slower by less is no reason to go elsewhere: the detour may cost more, and it may be ourselves who were busy."""
 _WINDOW_S = 120.0
 _LEAST_RECENT = 20
 _MOST_RECENT = 200
@@ -35,7 +37,8 @@ class Pace:
         if len(self._usual) > _MOST_KINDS:
             self._usual.popitem(last=False)
         if len(known) >= _LEAST_PER_KIND:
-            self._recent.append((now, seconds / max(median(known), 0.001)))
+            usual = median(known)
+            self._recent.append((now, seconds / max(usual, 0.001) if seconds - usual >= LEAST_EXCESS_S else 1.0))
         known.append(seconds)
 
     def is_slow(self, now: float) -> bool:
