@@ -28,7 +28,9 @@ class Pace:
     """
 
     _usual: "OrderedDict[str, deque[float]]" = field(default_factory=OrderedDict)
-    _recent: "deque[tuple[float, float]]" = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+    _recent: "deque[tuple[float, bool]]" = field(default_factory=deque)
+    _slow: int = 0
+    """How many of the recent ones were slow: asked on every choice of a route, so it is kept, not counted."""
 
     def took(self, kind: str, seconds: float, now: float) -> None:
         """An order of this kind was delivered after so long."""
@@ -38,14 +40,20 @@ class Pace:
             self._usual.popitem(last=False)
         if len(known) >= _LEAST_PER_KIND:
             usual = median(known)
-            self._recent.append((now, seconds / max(usual, 0.001) if seconds - usual >= LEAST_EXCESS_S else 1.0))
+            was_slow = seconds - usual >= LEAST_EXCESS_S and seconds >= SLOW_RATIO * usual
+            self._recent.append((now, was_slow))
+            self._slow += was_slow
+            if len(self._recent) > _MOST_RECENT:
+                self._forget()
         known.append(seconds)
 
     def is_slow(self, now: float) -> bool:
         """Whether the 95th percentile of its recent answers is three times its habit."""
         while self._recent and self._recent[0][0] <= now - _WINDOW_S:
-            self._recent.popleft()
-        if len(self._recent) < _LEAST_RECENT:
-            return False
-        ratios = sorted(ratio for _, ratio in self._recent)
-        return ratios[int(0.95 * (len(ratios) - 1))] >= SLOW_RATIO
+            self._forget()
+        count = len(self._recent)
+        return count >= _LEAST_RECENT and self._slow >= count - int(0.95 * (count - 1))
+
+    def _forget(self) -> None:
+        _, was_slow = self._recent.popleft()
+        self._slow -= was_slow
