@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,21 +94,49 @@ class Stack:
 
     async def ready(self, limit_s: float = 60) -> None:
         """Wait until every service says it can do its work."""
+        for service in SERVICES:
+            await self._is_ready(self.service_url(service), limit_s)
+
+    async def _is_ready(self, url: str, limit_s: float) -> None:
         async with aiohttp.ClientSession() as http, asyncio.timeout(limit_s):
-            for service in SERVICES:
-                while True:
-                    try:
-                        async with http.get(f"{self.service_url(service)}/readyz") as answer:
-                            if answer.status == 200:
-                                break
-                    except aiohttp.ClientError:
-                        pass
-                    await asyncio.sleep(0.05)
+            while True:
+                try:
+                    async with http.get(f"{url}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def replica(self, service: str) -> AsyncIterator[str]:
+        """Another process of a service, with the environment of the one that runs; its URL."""
+        environment = Path(f"/proc/{self.pid(service)}/environ").read_bytes().decode().split("\0")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        env = dict(line.split("=", 1) for line in environment if line) | {f"{service}_PORT": str(port)}
+        log = (self.state / "logs" / f"{service.lower()}-replica.log").open("ab")
+        process = subprocess.Popen(
+            [sys.executable, "-m", service.lower(), "serve"], env=env, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            await self._is_ready(f"http://127.0.0.1:{port}", 60)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 60)
+            log.close()
 
     def service_url(self, service: str) -> str:
         if service == "GATEWAY":
             return self["REAPI_BASE_URL"].removesuffix("/v1")
         return self[f"{service}_URL"]
+
+    async def metrics(self, url: str) -> str:
+        """What a service at this URL shows."""
+        async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as answer:
+            return await answer.text()
 
     # Simulators
 
