@@ -111,22 +111,23 @@ class Stack:
     @asynccontextmanager
     async def replica(self, service: str) -> AsyncIterator[str]:
         """Another process of a service, with the environment of the one that runs; its URL."""
-        environment = Path(f"/proc/{self.pid(service)}/environ").read_bytes().decode().split("\0")
+        of_running = await asyncio.to_thread(Path(f"/proc/{self.pid(service)}/environ").read_text)
+        env = dict(line.split("=", 1) for line in of_running.split("\0") if line)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        env = dict(line.split("=", 1) for line in environment if line) | {f"{service}_PORT": str(port)}
-        log = (self.state / "logs" / f"{service.lower()}-replica.log").open("ab")
-        process = subprocess.Popen(
-            [sys.executable, "-m", service.lower(), "serve"], env=env, stdout=log, stderr=subprocess.STDOUT
+            url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", service.lower(), "serve"),
+            env=env | {f"{service}_PORT": url.rpartition(":")[2]},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            await self._is_ready(f"http://127.0.0.1:{port}", 60)
-            yield f"http://127.0.0.1:{port}"
+            await self._is_ready(url, 60)
+            yield url
         finally:
             process.terminate()
-            await asyncio.to_thread(process.wait, 60)
-            log.close()
+            await process.wait()
 
     def service_url(self, service: str) -> str:
         if service == "GATEWAY":

@@ -70,6 +70,23 @@ async def test_a_bad_request_is_bad_everywhere(dispatcher, providers):
     assert not providers.calls("fal")
 
 
+async def test_what_a_customer_allows_to_be_lost_is_left_out_on_the_next_route(dispatcher, providers):
+    providers.dial("openai", "500")
+    event = dispatcher.event(prompt="clear glass", background="transparent")
+    verdict = await dispatcher.verdict(await dispatcher.take(event.model_copy(update={"lossy": ("background",)})))
+    assert isinstance(verdict, JobGenerated) and verdict.provider == "fal"
+    assert len(providers.calls("fal")) == 1
+
+
+async def test_a_customer_who_wants_no_other_route_gets_none(dispatcher, providers):
+    providers.dial("openai", "500")
+    event = dispatcher.event(prompt="this one or none").model_copy(update={"failover": False})
+    verdict = await dispatcher.verdict(await dispatcher.take(event))
+    assert isinstance(verdict, JobFailed) and verdict.code == "upstream_unavailable"
+    assert len(providers.calls("openai")) == 1
+    assert not providers.calls("fal")
+
+
 async def test_an_accepted_order_that_fails_goes_on_once(dispatcher, providers):
     providers.dial("ark", "accepted_then_failed")
     verdict = await dispatcher.run("seedance-2.0", "fails late")

@@ -155,7 +155,9 @@ async def test_two_replicas_share_the_jobs_of_a_dead_one(database, s3, keys, dis
     await successor.die()
 
 
-async def test_however_close_two_replicas_come_no_job_is_taken_twice(database, s3, keys, dispatcher, successor, providers):
+async def test_however_close_two_replicas_come_no_job_is_taken_twice(
+    database, s3, keys, dispatcher, successor, providers
+):
     providers.dial("ark", render_ms=60_000)
     events = [dispatcher.event("seedance-2.0", f"raced for {number}") for number in range(30)]
     await asyncio.gather(*(dispatcher.take(event) for event in events))

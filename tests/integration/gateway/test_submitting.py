@@ -47,6 +47,18 @@ async def test_b64_json_is_read_from_the_bucket(gateway: RunningGateway) -> None
     assert body["data"][0]["b64_json"].startswith("iVBORw0KGgo")
 
 
+async def test_what_a_customer_says_of_further_routes_travels_with_the_job(gateway: RunningGateway) -> None:
+    order = {**IMAGE, "fallback": {"enabled": False, "allow_lossy": ["background"]}}
+    async with gateway.client() as session:
+        assert (await call(session, "POST", "/v1/images/generations", json=order))[0] == 200
+        status, body, _ = await call(
+            session, "POST", "/v1/images/generations", json={**IMAGE, "fallback": {"allow_lossy": ["size"]}}
+        )
+    assert (status, body["error"]["param"]) == (400, "fallback")
+    (event,) = gateway.billing.submitted
+    assert (event.lossy, event.failover) == (("background",), False)
+
+
 async def test_the_prompt_leaves_the_gateway_sealed_only(gateway: RunningGateway) -> None:
     async with gateway.client() as session:
         await call(

@@ -1,5 +1,6 @@
 """Order of preference, what a request needs, who is configured, who is well."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -63,11 +64,19 @@ def test_a_route_that_cannot_carry_a_parameter_is_left_out():
     assert chosen(router(), a_job(background="auto"), {"openai"}) == "fal"
 
 
+def test_a_customer_may_allow_a_further_route_to_lose_a_parameter_or_allow_none():
+    job = a_job(background="transparent")
+    assert chosen(router(), replace(job, lossy=("background",)), {"openai"}) == "fal"
+    assert chosen(router(), replace(job, lossy=("moderation",)), {"openai"}) is None
+    assert chosen(router(), replace(a_job(), failover=False)) == "openai"
+    assert chosen(router(), replace(a_job(), failover=False), {"openai"}) is None
+
+
 def test_a_model_this_version_does_not_know_and_a_test_job_have_no_route():
     job = a_job()
     assert chosen(router(), a_job(livemode=False)) is None
     assert router().routes(job)
-    assert not router().routes(Job(**{name: getattr(job, name) for name in job.__slots__} | {"model": "nonesuch"}))
+    assert not router().routes(replace(job, model="nonesuch"))
 
 
 def test_an_open_breaker_is_passed_over_and_probed_after_its_cool_down():

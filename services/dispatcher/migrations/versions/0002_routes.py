@@ -1,4 +1,4 @@
-"""What operators decide about routes, and what upstreams charged.
+"""What operators and customers decide about routes, and what upstreams charged.
 
 Goes before the first code that needs it.
 """
@@ -26,11 +26,20 @@ grant select, insert, update, delete on dispatcher.route_decisions to reapi_disp
 COST = "alter table dispatcher.attempts add column cost_microusd bigint check (cost_microusd >= 0)"
 
 
+# What the customer said of other routes than the preferred one.
+FALLBACK = """
+alter table dispatcher.jobs
+    add column lossy text[] not null default '{}',
+    add column failover boolean not null default true
+"""
+
+
 def upgrade() -> None:
-    for statement in (DECISIONS, COST):
+    for statement in (DECISIONS, COST, FALLBACK):
         op.execute(statement)
 
 
 def downgrade() -> None:
+    op.execute("alter table dispatcher.jobs drop column lossy, drop column failover")
     op.execute("alter table dispatcher.attempts drop column cost_microusd")
     op.execute("drop table dispatcher.route_decisions")

@@ -63,6 +63,12 @@ class Pricing(Part):
             for part in self.by
         )
 
+    @property
+    def decided_by(self) -> frozenset[str]:
+        """Every parameter that the price depends on."""
+        of_sku = {part.parameter for part in self.by if isinstance(part, Dimension)}
+        return frozenset({*of_sku, *self.times, *([self.outputs] if self.outputs else [])})
+
     def quantity(self, parameters: Parameters, outputs: int) -> int:
         """Billed units over all outputs."""
         return outputs * math.prod(int(parameters[name]) for name in self.times)

@@ -41,6 +41,8 @@ class JobReserved(Message):
     synchronous: bool
     livemode: bool = True
     replica: str
+    lossy: tuple[str, ...] = ()
+    failover: bool = True
 
     @property
     def routing_key(self) -> str:

@@ -15,7 +15,8 @@ class JobSubmitted(Message):
     ``quantity`` is the number of billed units over all outputs (images, or seconds), ``accept_by`` the moment
     after which billing must not hold any more. ``account_opened_at`` decides which announced prices the customer saw
     at sign-up; ``quote_id`` names a price that was promised, ``max_microusd`` the most this job may cost,
-    ``api_key_id`` whose spending it counts towards.
+    ``api_key_id`` whose spending it counts towards. ``lossy`` are the parameters that a further route need not be
+    able to carry; without ``failover`` there is none.
     """
 
     TYPE: ClassVar[str] = "job.submitted"
@@ -39,6 +40,8 @@ class JobSubmitted(Message):
     quote_id: str | None = None
     max_microusd: int | None = None
     api_key_id: UUID | None = None
+    lossy: tuple[str, ...] = ()
+    failover: bool = True
 
 
 class JobOverdue(Message):

@@ -109,4 +109,6 @@ def _reserved(event: JobSubmitted, reservation: Reservation) -> JobReserved:
         synchronous=event.synchronous,
         livemode=event.livemode,
         replica=event.replica,
+        lossy=event.lossy,
+        failover=event.failover,
     )

@@ -25,6 +25,10 @@ class Job:
     synchronous: bool
     livemode: bool
     replica: str
+    lossy: tuple[str, ...] = ()
+    """Parameters that the customer lets a route ignore, for an answer instead of none."""
+    failover: bool = True
+    """Whether another route may be tried than the one that is preferred."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,13 +39,14 @@ _PARK = """
 with given as materialized (
     select distinct on (job_id) * from json_to_recordset(%(items)s::json) as g (
         job_id uuid, account_id uuid, model text, kind text, mode text, outputs int, parameters jsonb, epoch text,
-        sealed text, deadline_at timestamptz, synchronous bool, livemode bool, replica text, verdict jsonb,
+        sealed text, deadline_at timestamptz, synchronous bool, livemode bool, replica text, lossy text[],
+        failover bool, verdict jsonb,
         provider text, upstream_model text, asked int)
 ), parked as (
     insert into jobs (job_id, account_id, model, kind, mode, outputs, parameters, epoch, sealed, deadline_at,
-        synchronous, livemode, replica, state, owner_id, verdict, finished_at)
+        synchronous, livemode, replica, lossy, failover, state, owner_id, verdict, finished_at)
     select job_id, account_id, model, kind, mode, outputs, parameters, epoch,
-        sealed, deadline_at, synchronous, livemode, replica,
+        sealed, deadline_at, synchronous, livemode, replica, lossy, failover,
         (case when verdict is null then 'parked' else 'failed' end)::job_state, %(owner)s, verdict,
         case when verdict is not null then clock_timestamp() end
     from given order by job_id
@@ -75,6 +76,8 @@ _JOB_COLUMNS = (
     "synchronous",
     "livemode",
     "replica",
+    "lossy",
+    "failover",
 )
 
 

@@ -73,6 +73,8 @@ def as_job(row: Row) -> Job:
         synchronous=row["synchronous"],
         livemode=row["livemode"],
         replica=row["replica"],
+        lossy=tuple(row["lossy"]),
+        failover=row["failover"],
     )
 
 

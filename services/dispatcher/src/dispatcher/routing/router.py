@@ -110,10 +110,11 @@ class Router:
             return []
         able = [
             route
-            for route in model.routes_for(job.mode, job.parameters)
+            for route in model.routes_for(job.mode, job.parameters, job.lossy)
             if self._ring_of(route) is not None and not self.overrides.drained(route.provider, model.id)
         ]
-        return sorted(able, key=lambda route: not self.overrides.forced(route.provider, model.id))
+        preferred = sorted(able, key=lambda route: not self.overrides.forced(route.provider, model.id))
+        return preferred if job.failover else preferred[:1]
 
     def account(self, job: Job, provider: str) -> Account | None:
         """The account at a provider that a job's outputs may have come from; None if it is no longer configured."""

@@ -93,4 +93,6 @@ def _job_of(event: JobReserved) -> Job:
         synchronous=event.synchronous,
         livemode=event.livemode,
         replica=event.replica,
+        lossy=event.lossy,
+        failover=event.failover,
     )

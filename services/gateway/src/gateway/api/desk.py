@@ -19,6 +19,7 @@ from common.sealing import Sealed, Sealer
 from gateway.accounts.authentication import Authentication, Caller
 from gateway.accounts.limits import RateLimit
 from gateway.api.edge import Note
+from gateway.api.reading.fallback import fallback
 from gateway.api.reading.json_bodies import LargeBodies, media_type, read_json
 from gateway.api.reading.media_fields import Media, MediaFields
 from gateway.api.reading.multipart import Form, read_multipart
@@ -130,6 +131,7 @@ class Desk:
             callback_url=callback_url,
             quote_id=_quote_id(own),
             max_microusd=_max_microusd(own),
+            fallback=fallback(own.get("fallback"), model, dialect),
         )
 
     async def priced(self, request: Request, form: Form, *, job_id: UUID, dialect: Dialect) -> Wanted:
@@ -139,7 +141,7 @@ class Desk:
             model = self._model(fields.pop("model", None))
             Note.of(request.scope).facts["model"] = model.id
             await self._callback(fields)
-            _own_fields(fields)
+            fallback(_own_fields(fields).get("fallback"), model, dialect)
             media = await self._media.take(model, dialect, form, job_id)
             return _wanted(model, dialect, fields, media)
         finally:
@@ -207,7 +209,7 @@ def _own_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields that no model knows, because the API itself reads them."""
     own: dict[str, Any] = {
         name: fields.pop(name)
-        for name in ("response_format", "stream", "partial_images", "quote_id", "max_credits")
+        for name in ("response_format", "stream", "partial_images", "quote_id", "max_credits", "fallback")
         if name in fields
     }
     if own.get("stream") not in (None, False, "false"):

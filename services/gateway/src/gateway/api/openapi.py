@@ -123,6 +123,7 @@ def _bodies(catalogue: Catalogue) -> dict[str, Any]:
                         "callback_url": {"type": "string", "format": "uri"},
                         "quote_id": {"type": "string", "description": "Pay what this quote of POST /quote promised."},
                         "max_credits": {"type": "number", "description": "Refuse with 409 price_changed above this."},
+                        "fallback": _FALLBACK,
                     }
                     if (dialect, kind) == ("openai", "image"):
                         properties["response_format"] = {"enum": ["url", "b64_json"], "default": "url"}
@@ -133,6 +134,17 @@ def _bodies(catalogue: Catalogue) -> dict[str, Any]:
     bodies |= _PAYMENT_BODIES
     bodies[_body_name("native any")] = {"oneOf": [variant for one in either for variant in one["oneOf"]]}
     return bodies
+
+
+_FALLBACK = {
+    "type": "object",
+    "description": "Whether another route may be tried if the preferred one fails, and what it may ignore.",
+    "properties": {
+        "enabled": {"type": "boolean", "default": True},
+        "allow_lossy": {"type": "array", "items": {"type": "string"}, "default": []},
+    },
+    "additionalProperties": False,
+}
 
 
 def _object(**properties: Any) -> dict[str, Any]:

@@ -255,6 +255,8 @@ class Submission:
             quote_id=order.quote_id,
             max_microusd=order.max_microusd,
             api_key_id=order.caller.api_key_id,
+            lossy=order.fallback.lossy,
+            failover=order.fallback.enabled,
         )
 
     async def _publish(self, message: JobSubmitted, *, is_new: bool) -> None:
