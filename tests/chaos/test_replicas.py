@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import aiohttp
+
 from support.jobs import image, together
 from support.sizes import size
 from support.stack import Stack, until
@@ -58,3 +60,26 @@ async def _is_open(stack: Stack, url: str) -> bool:
 
 
 _STATE = "breaker_state{"
+
+
+async def test_the_status_page_tells_of_a_route_that_rests_and_of_one_that_is_drained(stack: Stack) -> None:
+    async def standing(model: str) -> dict:
+        _, body = await stack.native("GET", "/status")
+        return next(one for one in body["data"] if one["model"] == model)
+
+    before = await standing("gpt-image-2")
+    assert (before["status"], before["routes_well"]) == ("operational", before["routes"])
+    await stack.dial("openai", scenario="auth")
+    told = await together([image(stack, stack.account(10_000), "a refused key")], 1)
+    assert [one.code for one in told if not one.ok] == []
+
+    async def is_degraded() -> bool:
+        now = await standing("gpt-image-2")
+        return (now["status"], now["routes_well"]) == ("degraded", now["routes"] - 1)
+
+    await until(is_degraded, 10)
+    assert (await standing("seedance-2.0"))["status"] == "operational"
+    async with aiohttp.ClientSession(stack.service_url("GATEWAY")) as http, http.get("/status") as answer:
+        page = await answer.text()
+    assert answer.status == 200
+    assert "Degraded" in page and "openai" not in page.lower().replace("openai-compatible", "")

@@ -9,6 +9,7 @@ from dispatcher.app import upstreams
 from dispatcher.domain.breaker import Limits
 from dispatcher.domain.failures import Failure, FailureClass
 from dispatcher.routing.accounts import BadAccount, accounts
+from dispatcher.routing.health import Health
 from dispatcher.routing.news import News, State
 from dispatcher.routing.overrides import Override
 from dispatcher.routing.router import Choice, Full, Router
@@ -192,6 +193,22 @@ def test_a_drained_route_gets_nothing_and_a_forced_one_comes_first_whatever_its_
         choice.failed(Failure(FailureClass.UNAVAILABLE, "http_500"))
     house.router.heed([])
     assert house.choose().way.provider == "openai"
+
+
+def test_the_health_of_a_route_follows_breaker_keys_decision_and_pace():
+    house = House(UPSTREAM_FAL_API_KEY="f")
+    route = ("openai", "gpt-image-2")
+    assert house.router.health()[route] is Health.WELL
+    assert ("ark", "seedance-2.0") not in house.router.health()
+    for _ in range(5):
+        house.choose().failed(Failure(FailureClass.UNAVAILABLE, "http_500"))
+    assert house.router.health()[route] is Health.RESTING
+    house.now = 15
+    assert house.router.health()[route] is Health.PROBING
+    house.choose().delivered()
+    assert house.router.health()[route] is Health.WELL
+    house.router.heed([Override("openai", "*", "drain")])
+    assert house.router.health()[route] is Health.DRAINED
 
 
 def test_a_slow_route_is_passed_over_while_another_is_well():

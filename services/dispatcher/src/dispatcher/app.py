@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from common import telemetry
 from common.catalogue import Catalogue
 from common.catalogue import load as load_catalogue
 from common.database import Database
@@ -29,6 +31,7 @@ from dispatcher.repository.parking import ParkingLot
 from dispatcher.repository.progress import Progress
 from dispatcher.repository.results import Results
 from dispatcher.routing.accounts import accounts
+from dispatcher.routing.health import Bulletin
 from dispatcher.routing.news import News
 from dispatcher.routing.router import Router, Speakers
 from dispatcher.running.addresses import Addresses
@@ -47,6 +50,8 @@ from dispatcher.sweeper import Sweeper
 from dispatcher.timers import repeat
 from dispatcher.upstreams import PROTOCOLS
 from dispatcher.upstreams.client import Client
+
+log = telemetry.logger(__name__)
 
 _PRUNE_EVERY_S = 600.0
 _SHOW_EVERY_S = 1.0
@@ -194,7 +199,7 @@ def create_app(settings: DispatcherSettings) -> FastAPI:
             timers.create_task(
                 repeat("check", settings.check_every_s, lambda: watch(parts.results, settings.overdue_slack_s))
             )
-            timers.create_task(repeat("show", _SHOW_EVERY_S, _show(parts.router)))
+            timers.create_task(repeat("show", _SHOW_EVERY_S, _show(parts.router, hints)))
             timers.create_task(repeat("heed", _HEED_EVERY_S, parts.heed))
 
     @asynccontextmanager
@@ -235,8 +240,13 @@ def _limits(settings: DispatcherSettings) -> Limits:
     )
 
 
-def _show(router: Router) -> Callable[[], Awaitable[None]]:
+def _show(router: Router, hints: Hints) -> Callable[[], Awaitable[None]]:
+    bulletin = Bulletin()
+
     async def show() -> None:
         router.show()
+        for provider, model, health in bulletin.news(router.health(), time.monotonic()):
+            log.info("route_health", provider=provider, model=model, state=health.value)
+            hints.route_health(provider, model, health)
 
     return show

@@ -1,9 +1,10 @@
-"""Hints on their way to the other replicas."""
+"""Hints on their way to other replicas, and to whoever shows how routes are."""
 
 import asyncio
 
-from common.contracts import RouteChanged
+from common.contracts import Message, RouteChanged, RouteHealth
 from common.messaging.bus import Bus
+from dispatcher.routing.health import Health
 from dispatcher.routing.news import News
 
 
@@ -24,6 +25,13 @@ class Hints:
             state=news.state.value,
             for_s=news.for_s,
         )
+        self._send(hint)
+
+    def route_health(self, provider: str, model: str, health: Health) -> None:
+        """A route is better or worse than it was, or still not well."""
+        self._send(RouteHealth(replica=self._bus.replica, provider=provider, model=model, state=health.value))
+
+    def _send(self, hint: Message) -> None:
         task = asyncio.create_task(self._bus.hint(hint), name="hint")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)

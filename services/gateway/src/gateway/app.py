@@ -35,10 +35,12 @@ from gateway.api.purchasing import Purchasing
 from gateway.api.reading.staging import Staging
 from gateway.api.routes import add, mount, operations
 from gateway.api.statement import Statement
+from gateway.api.status import Status
 from gateway.api.statuses import envelope, headers_of, status_of
 from gateway.api.views import Views
 from gateway.billing_api import HttpBillingApi
 from gateway.consumers import consumers
+from gateway.domain.health import Health
 from gateway.domain.media_links import MediaLinks
 from gateway.domain.sameness import Sameness
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
@@ -74,7 +76,8 @@ def make_app(settings: Settings) -> FastAPI:
         presence=presence,
     )
     projection = Projection(ProjectionRows(database), waiters, bus.replica, settings.overdue_grace_s)
-    bus.include(consumers(projection, waiters))
+    health = Health()
+    bus.include(consumers(projection, waiters, health))
     sweeper = Sweeper(OverdueRows(database), bus, settings.sweep_s)
 
     accounts = AccountRows(database)
@@ -123,6 +126,7 @@ def make_app(settings: Settings) -> FastAPI:
         readiness={"database": database.ready, "bus": lambda: bus.ready},
         redirect_slashes=False,
     )
+    status = Status(catalogue, settings.configured_providers, health)
     table = operations(
         OpenAIImages(desk, counter, views, store),
         OpenAIVideos(desk, counter, views, jobs, media),
@@ -139,11 +143,13 @@ def make_app(settings: Settings) -> FastAPI:
         media,
         Purchasing(desk, billing, accounts, f"{settings.public_url}/docs"),
         Statement(desk, billing),
+        status,
     )
     mount(app, table)
     docs = Docs(document(table, catalogue, settings.public_url), settings.public_url)
     add(app, "GET", "/docs", docs.page)
     add(app, "GET", "/openapi.json", docs.openapi)
+    add(app, "GET", "/status", status.page)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(Edge)
     return app

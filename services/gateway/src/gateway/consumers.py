@@ -1,12 +1,15 @@
 """Messages to handlers. What they return is published, and then the incoming message is acknowledged."""
 
-from common.contracts import JobChanged, JobRejected, JobReserved, JobSettled, Message
+import time
+
+from common.contracts import JobChanged, JobRejected, JobReserved, JobSettled, Message, RouteHealth
 from common.messaging import Consumers, topology
+from gateway.domain.health import Health
 from gateway.jobs.projection import Projection
 from gateway.jobs.waiters import Waiters
 
 
-def consumers(projection: Projection, waiters: Waiters) -> Consumers:
+def consumers(projection: Projection, waiters: Waiters, health: Health) -> Consumers:
     """Everything the gateway listens to."""
     on = Consumers()
 
@@ -29,5 +32,10 @@ def consumers(projection: Projection, waiters: Waiters) -> Consumers:
     async def on_job_changed(hint: JobChanged) -> None:
         """Another replica wrote something that somebody here may wait for."""
         await waiters.look(hint.job_id)
+
+    @on.hint(RouteHealth)
+    async def on_route_health(hint: RouteHealth) -> None:
+        """A dispatcher says how well it finds a route."""
+        health.hear(hint.replica, hint.provider, hint.model, hint.state, time.monotonic())
 
     return on

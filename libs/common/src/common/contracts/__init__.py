@@ -11,7 +11,7 @@ from common.contracts.billing import (
 )
 from common.contracts.dispatcher import GeneratedOutput, JobFailed, JobGenerated
 from common.contracts.gateway import JobCancel, JobFinished, JobOverdue, JobSubmitted
-from common.contracts.hints import JobChanged, RouteChanged, UpstreamCalled
+from common.contracts.hints import JobChanged, RouteChanged, RouteHealth, UpstreamCalled
 from common.contracts.storage import JobStored, StoredOutput
 
 MESSAGES: tuple[type[Message], ...] = (
@@ -28,6 +28,7 @@ MESSAGES: tuple[type[Message], ...] = (
     JobStored,
     JobChanged,
     RouteChanged,
+    RouteHealth,
     UpstreamCalled,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "Message",
     "OutputsDiscarded",
     "RouteChanged",
+    "RouteHealth",
     "StoredOutput",
     "UpstreamCalled",
 ]

@@ -36,6 +36,20 @@ class RouteChanged(Message):
     for_s: float = 0.0
 
 
+class RouteHealth(Message):
+    """How well a dispatcher finds a route; said when it changes, and again every 15 s while it is not well."""
+
+    TYPE: ClassVar[str] = "hint.route_health"
+    HINT: ClassVar[bool] = True
+
+    job_id: UUID = NOBODY
+    account_id: UUID = NOBODY
+    replica: str
+    provider: str
+    model: str
+    state: Literal["well", "probing", "slow", "resting", "drained"]
+
+
 class UpstreamCalled(Message):
     """A provider called back about an order: whoever runs the job asks about it at once."""
 

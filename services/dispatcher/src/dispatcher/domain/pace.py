@@ -11,7 +11,7 @@ from statistics import median
 SLOW_RATIO = 3.0
 """A route is slow when one in twenty of its recent answers took this many times what is usual for them."""
 LEAST_EXCESS_S = 2.0
-"""What is slower by less is no reason to go elsewhere: the detour may cost more, and it may have been our own doing."""
+"""What is slower by less is no reason to go elsewhere: the detour may cost more, and we may be to blame."""
 _WINDOW_S = 120.0
 _LEAST_RECENT = 20
 _MOST_RECENT = 200

@@ -9,9 +9,11 @@ from common import telemetry
 from common.catalogue import Catalogue, Model, Route
 from dispatcher import metrics
 from dispatcher.domain.breaker import Admission, Breaker, Limits
+from dispatcher.domain.breaker import State as BreakerState
 from dispatcher.domain.failures import Failure
 from dispatcher.domain.jobs import Job
 from dispatcher.domain.pace import Pace
+from dispatcher.routing.health import Health
 from dispatcher.routing.keys import Key, Keyring, Ticket
 from dispatcher.routing.news import News, State
 from dispatcher.routing.overrides import Override, Overrides
@@ -238,6 +240,26 @@ class Router:
             log.info("route_decisions_changed")
             for ring in self._rings.values():
                 ring.recall()
+
+    def health(self) -> dict[tuple[str, str], Health]:
+        """How well each configured (provider, model) is."""
+        return {
+            (route.provider, model.id): self._health_of(route.provider, model.id)
+            for model in self._catalogue.models
+            for route in model.routes
+            if self._ring_of(route) is not None
+        }
+
+    def _health_of(self, provider: str, model: str) -> Health:
+        now = self._clock()
+        state = self.breaker(provider, model).state(now)
+        if self.overrides.drained(provider, model):
+            return Health.DRAINED
+        if state is BreakerState.OPEN or not self._rings[provider].well(model):
+            return Health.RESTING
+        if state is BreakerState.HALF_OPEN:
+            return Health.PROBING
+        return Health.SLOW if self.pace(provider, model).is_slow(now) else Health.WELL
 
     def show(self) -> None:
         """Bring the gauges up to date."""

@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_HEADERS = {
+HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "public, max-age=300",
 }
 
-_STYLE = """
+STYLE = """
 :root{--ink:#1a1d21;--soft:#5b636d;--line:#e2e5e9;--page:#fff;--card:#f7f8f9;--accent:#0b5fd0;--radius:6px;
 --mono:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;color-scheme:light dark}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa3ad;--line:#2b3036;--page:#131518;--card:#1a1d21;
@@ -55,7 +55,7 @@ class Docs:
 
     async def page(self, _: Request) -> Response:
         """The reader's copy."""
-        return Response(self._page, media_type="text/html; charset=utf-8", headers=_HEADERS)
+        return Response(self._page, media_type="text/html; charset=utf-8", headers=HEADERS)
 
 
 def _page(document: dict[str, Any], public_url: str) -> str:
@@ -72,7 +72,7 @@ def _page(document: dict[str, Any], public_url: str) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>reAPI reference</title><style>{_STYLE}</style></head><body><main>
+<title>reAPI reference</title><style>{STYLE}</style></head><body><main>
 <h1>reAPI</h1>
 <p>{escape(document["info"]["description"])}</p>
 <pre>{escape(_example(public_url))}</pre>

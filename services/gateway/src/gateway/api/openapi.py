@@ -5,6 +5,7 @@ from typing import Any
 
 from common.catalogue import Catalogue, Dialect
 from gateway.api.routes import Operation
+from gateway.domain.health import Standing
 
 # Repeating these costs nothing, so they take no Idempotency-Key.
 _WITHOUT_KEY = ("Quote", "SubscriptionAnswer", "AutoTopupAnswer", "Page")
@@ -158,6 +159,7 @@ _NULL = {"type": "null", "description": "Prompts are not kept."}
 _CREDITS = _object(reserved={"type": "number"}, charged={"type": "number"}, refunded={"type": "number"})
 _FAILURE = {"anyOf": [_object(code=_TEXT, message=_TEXT), {"type": "null"}]}
 _LIVE = {"type": "boolean"}
+_STANDING = {"enum": [one.value for one in Standing]}
 _PERCENT = {"type": "integer", "minimum": 0, "maximum": 100}
 _ACCEPTED = {
     "id": _TEXT,
@@ -345,6 +347,16 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         price_version={"type": "integer"},
         quote_id=_TEXT,
         valid_until=_TIME,
+    ),
+    "Status": _object(
+        object={"const": "status"},
+        status=_STANDING,
+        data={
+            "type": "array",
+            "items": _object(
+                model=_TEXT, status=_STANDING, routes={"type": "integer"}, routes_well={"type": "integer"}
+            ),
+        },
     ),
     "Model": _object(
         id=_TEXT,

@@ -15,6 +15,7 @@ from gateway.api.openai_images import OpenAIImages
 from gateway.api.openai_videos import OpenAIVideos
 from gateway.api.purchasing import Purchasing
 from gateway.api.statement import Statement
+from gateway.api.status import Status
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -53,6 +54,7 @@ def operations(  # noqa: PLR0917 - one per wing of the API
     media: Media,
     purchasing: Purchasing,
     statement: Statement,
+    status: Status,
 ) -> Sequence[Operation]:
     """Fixed paths before those with an id in the same place."""
     wait = (("wait", "Hold the request until the status changes, this many seconds at most."),)
@@ -103,6 +105,8 @@ def operations(  # noqa: PLR0917 - one per wing of the API
         Operation("GET", "/api/v1/ledger", statement.read, "Every posting of the account", "Ledger",
                   query=(("format", "json or csv; json."), ("limit", "Transactions a page, 1 to 200; 50."),
                          ("after", "The last transaction of the page before.")), errors=(400, *_ONE)),
+        Operation("GET", "/api/v1/status", status.json, "How well each model is served now", "Status", errors=(),
+                  public=True),
         Operation("GET", "/media/{job}/{file}", media.get, "Fetch an output by its signed link",
                   "Redirect to the file", status=302, query=(("e", "Expiry."), ("s", "Signature.")),
                   errors=(403, 404, 410), public=True),
