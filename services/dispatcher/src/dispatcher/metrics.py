@@ -29,6 +29,11 @@ orphans = telemetry.counter(
 )
 running = telemetry.gauge("dispatcher_running_jobs", "Jobs this process runs now.")
 polling = telemetry.gauge("dispatcher_polled_generations", "Accepted generations this process asks about.")
+poll_lateness = telemetry.histogram(
+    "dispatcher_poll_lateness_seconds",
+    "From when a generation was to be asked about to when it was.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60),
+)
 verdicts = telemetry.counter(
     "dispatcher_verdicts", "Jobs ended, by model and code (done, or why not).", ("model", "code")
 )

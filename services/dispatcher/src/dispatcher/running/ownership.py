@@ -69,15 +69,19 @@ class Ownership:
         everybody gets the chance to renew before anybody is declared dead.
         """
         steady_s = time.monotonic() - self._steady_since
-        taken = await self._leases.take(self._batch, expired_too=steady_s >= self._lease_s)
-        for one in taken:
-            metrics.taken_over.inc("orphaned")
-            self._go_on(one)
+        count, batch = 0, self._batch
+        while batch == self._batch:
+            taken = await self._leases.take(self._batch, expired_too=steady_s >= self._lease_s)
+            for one in taken:
+                metrics.taken_over.inc("orphaned")
+                self._go_on(one)
+            batch = len(taken)
+            count += batch
         overdue = await self._leases.take_overdue(clock.now() - self._overdue_slack, self._batch)
         for one in overdue:
             metrics.taken_over.inc("overdue")
             self._go_on(one)
-        return len(taken) + len(overdue)
+        return count + len(overdue)
 
     def _go_on(self, taken: TakenJob) -> None:
         run = Run.of(taken.job, taken.generation, None)

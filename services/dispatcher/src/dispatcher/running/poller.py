@@ -44,6 +44,7 @@ class Watch:
     """When the provider last gave a usable answer, or at least a sign that it is there."""
     turn: int = 0
     """Its newest place in the heap; older ones count no more. 0 while it is in its lane or with a worker."""
+    due: float = 0.0
     asked: float = 0.0
     hurried: bool = False
     """A call came while it was being asked about: the answer may be older than that."""
@@ -107,7 +108,8 @@ class Poller:
         self._watches[watch.result] = watch
         metrics.polling.set(len(self._watches))
         watch.result.add_done_callback(self._forget)
-        self._schedule(watch, wish_s)
+        # What was taken over in one moment is not asked about in one moment.
+        self._schedule(watch, wish_s, share=random.random() if age_s > 0 else 1.0)  # noqa: S311
         return watch.result
 
     def ask_now(self, result: "asyncio.Future[Produced]") -> None:
@@ -124,10 +126,10 @@ class Poller:
         self._watches.pop(result, None)
         metrics.polling.set(len(self._watches))
 
-    def _schedule(self, watch: Watch, wish_s: float | None) -> None:
+    def _schedule(self, watch: Watch, wish_s: float | None, share: float = 1.0) -> None:
         now = asyncio.get_running_loop().time()
         planned_s = watch.plan(max(0, int((now - watch.began) * 1000))) / 1000
-        due = now + pause_s(planned_s, wish_s, random.random())  # noqa: S311 - jitter
+        due = now + share * pause_s(planned_s, wish_s, random.random())  # noqa: S311 - jitter
         due = min(due, max(watch.until - self._last_ask_s, now + planned_s))
         if watch.hurried:
             watch.hurried = False
@@ -135,7 +137,7 @@ class Poller:
         self._put(watch, due)
 
     def _put(self, watch: Watch, due: float) -> None:
-        watch.turn = next(self._numbers)
+        watch.turn, watch.due = next(self._numbers), due
         heapq.heappush(self._heap, (due, watch.turn, watch))
         if self._heap[0][2] is watch:
             self._earlier.set()
@@ -178,6 +180,7 @@ class Poller:
     async def _ask(self, watch: Watch) -> None:
         reach("D7")
         now = watch.asked = asyncio.get_running_loop().time()
+        metrics.poll_lateness.observe(now - watch.due)
         wish_s: float | None = None
         try:
             answer = await watch.ask()
