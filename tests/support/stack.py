@@ -155,6 +155,11 @@ class Stack:
         journal = await self._simulator("GET", simulator, "/__calls")
         return [call for call in journal["calls"] if operation in (None, call["operation"])]
 
+    async def count(self, simulator: str, operation: str) -> int:
+        """How often a simulator was asked for something since its reset, also what its journal has let go."""
+        journal = await self._simulator("GET", simulator, "/__calls?limit=1")
+        return int(journal["counts"]["by_operation"].get(operation, 0))
+
     async def _simulator(self, method: str, simulator: str, path: str, **options: Any) -> Any:
         async with aiohttp.ClientSession() as http:
             # Through the media host's door, which stays open when a simulator refuses its own.
