@@ -16,7 +16,7 @@ NAMES := $(subst $(space),$(comma),$(foreach name,common simulators gateway bill
 DEPTRY := $(CURDIR)/$(BIN)/deptry --no-ansi --known-first-party stack --package-module-name-map $(NAMES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs status account prove test chaos-long bench bench-ledger lint types format clean
+.PHONY: help up down logs status account prove test chaos-long bench bench-ledger catalogue pages lint types format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,12 @@ bench: ## rates, latencies, CPU and memory of the whole stack on this machine
 
 bench-ledger: ## holds a second over many accounts and on one, and how long a lone one takes
 	$(DEV) $(BIN)/python tests/bench/ledger.py
+
+catalogue: ## every model: parameters, price and margin of each SKU on each route, what fewer than two routes can carry
+	@deploy/local/bootstrap run && $(BIN)/python -m common.catalogue
+
+pages: ## write docs/failures.md anew from the tests' tables
+	$(DEV) PYTHONPATH=tests $(BIN)/python -m support.failure_table
 
 lint: ## style, formatting, forbidden imports, undeclared dependencies
 	$(DEV) $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
