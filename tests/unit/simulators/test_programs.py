@@ -13,7 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-NAMES = ("openai", "ark", "fal", "media", "receiver")
+from simulators.providers import PROVIDERS
+
+NAMES = (*PROVIDERS, "media", "receiver")
 
 
 @contextmanager

@@ -49,5 +49,18 @@ PROVIDERS: dict[str, Provider] = {
         render_ms=0,
     ),
     "ark": Provider("ByteDance Ark's video tasks; its base URL ends in /api/v3.", "simulators.ark", "/api/v3"),
+    "gemini": Provider(
+        "Google's image models by the Gemini API; its base URL ends in /v1beta. Answers at once unless delayed.",
+        "simulators.gemini",
+        "/v1beta",
+        render_ms=0,
+    ),
+    "vertex": Provider(
+        "The same by Vertex AI; its base URL ends in project and location. Tokens of service accounts at /token.",
+        "simulators.gemini",
+        "/v1/projects/stand-in/locations/global",
+        render_ms=0,
+        build="build_vertex",
+    ),
     "fal": Provider("Fal's queue, and the keys of its webhooks at /.well-known/jwks.json.", "simulators.fal"),
 }

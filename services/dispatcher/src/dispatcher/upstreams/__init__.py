@@ -2,17 +2,21 @@
 
 from dispatcher.upstreams.ark_video import ArkVideo
 from dispatcher.upstreams.fal_queue import FalQueue
+from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
 from dispatcher.upstreams.openai_images import OpenAIImages
 from dispatcher.upstreams.protocol import Upstream
 
 PROTOCOLS: dict[str, type[Upstream]] = {
     "openai-images": OpenAIImages,
+    "gemini-content": GeminiContent,
+    "vertex-content": VertexContent,
     "ark-video": ArkVideo,
     "fal-queue": FalQueue,
 }
 
 BASE_URLS: dict[str, str] = {
     "openai": "https://api.openai.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
     "ark": "https://ark.ap-southeast.bytepluses.com/api/v3",
     "fal": "https://queue.fal.run",
 }
