@@ -2,8 +2,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import openai
+import pytest
 import pytest_asyncio
 
+from support.matrix import REPORT, lines
 from support.stack import Stack
 
 Sdk = Callable[..., openai.AsyncOpenAI]
@@ -20,3 +22,11 @@ async def sdk(stack: Stack) -> AsyncIterator[Sdk]:
             return made
 
         yield client
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The matrix belongs into the report, whether or not anything failed."""
+    if REPORT:
+        terminalreporter.section("models, modes, routes (credits)")
+        for line in lines():
+            terminalreporter.write_line(line)

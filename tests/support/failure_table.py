@@ -11,10 +11,14 @@ from support.spoken import SPOKEN, Spoken
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "failures.md"
 
-_ONCE = {FailureClass.FAILED_GENERATION: "yes, once", FailureClass.AMBIGUOUS: "another provider only, if the model allows"}
+_ONCE = {
+    FailureClass.FAILED_GENERATION: "yes, once",
+    FailureClass.AMBIGUOUS: "another provider only, if the model allows",
+}
 _HEAD = """# What happens when a provider fails
 
-Written by `make pages` from the tables that the tests hold every adapter to; a test fails when this page and they differ. A job that fails is always refunded in full.
+Written by `make pages` from the tables that the tests hold every adapter to; a test fails when this page and they
+differ. A job that fails is always refunded in full.
 
 ## Classes
 
@@ -22,13 +26,14 @@ Written by `make pages` from the tables that the tests hold every adapter to; a 
 | --- | --- | --- | --- | --- | --- |
 """
 _MIDDLE = """
-The last three columns: if it is the end, that is if no route is left. `ambiguous` means that an order was sent and no usable answer
-came; where the provider can be asked, it is asked first.
+The last three columns: if it is the end, that is if no route is left. `ambiguous` means that an order was sent and no
+usable answer came; where the provider can be asked, it is asked first.
 
 ## Scenarios
 
-What each scenario of a provider's stand-in becomes. `ok` is delivered (outputs given as links are then judged by storage, which
-refunds what cannot be fetched or played); `pending` is asked about until the deadline; `-` is not spoken there.
+What each scenario of a provider's stand-in becomes. `ok` is delivered (outputs given as links are then judged by
+storage, which refunds what cannot be fetched or played); `pending` is asked about until the deadline; `-` is not
+spoken there.
 
 """
 
@@ -51,7 +56,9 @@ def _breaker(kind: FailureClass) -> str:
     admission = breaker.admit(0)
     assert admission is not None
     if breaker.failed(admission, Failure(kind, "x"), 0):
-        return f"opens at once, for {breaker.left_s(0):.0f} s" + (" (the key's)" if Failure(kind, "x").concerns_key else "")
+        return f"opens at once, for {breaker.left_s(0):.0f} s" + (
+            " (the key's)" if Failure(kind, "x").concerns_key else ""
+        )
     failures = 0
     while not breaker.failed(breaker.admit(0) or admission, Failure(kind, "x"), 0):
         failures += 1

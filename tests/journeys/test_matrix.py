@@ -1,0 +1,193 @@
+"""Every model, in every mode, on every route: through the public API to the provider's stand-in and back.
+
+What arrived at the provider is compared with ``matrix/<model>.json``, which is read like code when it changes;
+``WRITE_MATRIX=1`` writes it anew.
+"""
+
+import asyncio
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import av
+import pytest
+from PIL import Image
+
+from common.catalogue import Model, Route, load
+from support.jobs import fingerprint
+from support.matrix import REPORT
+from support.stack import Account, Stack, until
+
+EXPECTED = Path(__file__).parent / "matrix"
+WRITE = bool(os.environ.get("WRITE_MATRIX"))
+MODELS = {model.id: model for model in load().models}
+EXTRA: dict[tuple[str, str], dict[str, Any]] = {}
+"""What a mode needs besides a prompt and its inputs."""
+
+
+@pytest.mark.parametrize("name", MODELS)
+async def test_what_a_customer_asks_for_reaches_each_provider_in_its_own_words(stack: Stack, name: str) -> None:
+    model = MODELS[name]
+    account = stack.account(1_000_000)
+    seen: dict[str, dict[str, Any]] = {}
+    for route in [one for one in model.routes if f"UPSTREAM_{one.provider.upper()}_BASE_URL" in stack.env]:
+        await stack.dial(route.provider, render_ms=0)
+        with forced(stack, model, route):
+            told = await asyncio.gather(*(made(stack, account, model, route, mode) for mode in route.upstream))
+        await stack.reset(route.provider)
+        for mode, one in zip(route.upstream, told, strict=True):
+            if one is not None:
+                seen.setdefault(mode, {})[route.provider] = one
+                REPORT.append((name, mode, route.provider, one["credits"]))
+    assert set(seen) == set(model.modes)
+    file = EXPECTED / f"{name}.json"
+    if WRITE:
+        file.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
+    assert seen == json.loads(file.read_text())
+
+
+async def made(stack: Stack, account: Account, model: Model, route: Route, mode: str) -> dict[str, Any] | None:
+    """One job on this very route: what the provider was told, and the price. None: the route cannot carry it."""
+    prompt = f"{model.id} in {mode} at {route.provider}"
+    fields, roles = order(stack, model, mode, prompt)
+    wanted = model.request("native", {k: v for k, v in fields.items() if k not in given_as(model)}, roles)
+    assert wanted.mode == mode
+    if not route.carries(mode, wanted.parameters):
+        return None
+    for number in range(10):  # the dispatcher heeds a decision within a second or two
+        numbered = f"{prompt} {number}"
+        task = await finished(stack, account, model, {**fields, "prompt": numbered})
+        assert task["status"] == "completed", f"{prompt}: {task['error']}"
+        attempts = stack.query(
+            "select provider, state::text from dispatcher.attempts where job_id = %(id)s::uuid",
+            id=task["id"].removeprefix("task_"),
+        )
+        if {row["provider"] for row in attempts} == {route.provider}:
+            break
+        await asyncio.sleep(0.5)
+    else:
+        pytest.fail(f"{prompt}: another route was taken")
+    assert {row["state"] for row in attempts} == {"succeeded"}
+    price = model.seed_prices[wanted.sku] * wanted.quantity / 1000
+    assert task["credits"] == {"reserved": price, "charged": price, "refunded": 0}
+    await decoded(task, model.kind)
+    (call,) = [
+        call for call in await stack.calls(route.provider, "submit") if call["prompt"] == fingerprint(numbered)
+    ]
+    names = {
+        task["id"].removeprefix("task_"): "JOB",
+        fingerprint(numbered): "PROMPT",
+        stack["SIM_MEDIA_URL"]: "MEDIA",
+    }
+    return {"credits": price, "upstream": call["model"], "request": steady(call["request"], names)}
+
+
+def steady(request: Any, names: dict[str, str]) -> Any:
+    """The request with names for what differs from run to run."""
+    text = json.dumps(request)
+    for value, name in {**names, **PICTURES}.items():
+        text = text.replace(value, name)
+    return json.loads(re.sub(r'"[0-9a-f]{32}"', '"END_USER"', text))
+
+
+def picture(number: int) -> bytes:
+    """A picture that no other number has."""
+    out = io.BytesIO()
+    Image.new("RGB", (512, 512), (number, 64, 128)).save(out, "PNG")
+    return out.getvalue()
+
+
+def as_data(body: bytes) -> str:
+    """A picture inside a request."""
+    return f"data:image/png;base64,{base64.b64encode(body).decode()}"
+
+
+PICTURES = {
+    print_of: f"PICTURE-{number}"
+    for number in range(4)
+    for print_of in (
+        fingerprint(as_data(picture(number))),
+        fingerprint(base64.b64encode(picture(number)).decode()),
+        hashlib.sha256(picture(number)).hexdigest()[:16],
+    )
+}
+"""How a simulator's journal names a picture, whichever form it came in."""
+
+
+def order(stack: Stack, model: Model, mode: str, prompt: str) -> tuple[dict[str, Any], list[str]]:
+    """A native request for a mode with the fewest inputs, and the roles of these."""
+    fields: dict[str, Any] = {"model": model.id} | ({"prompt": prompt} if "prompt" in model.texts else {})
+    roles: list[str] = []
+    for role, (fewest, most) in model.modes[mode].inputs.items():
+        count = fewest or (1 if not roles and set(model.modes[mode].inputs) == {role} else 0)
+        field = model.inputs[role].fields["native"][0]
+        media = [medium(stack, model.inputs[role].media_types[0], len(roles) + one) for one in range(count)]
+        if media:
+            fields[field] = media if most > 1 else media[0]
+        roles += [role] * count
+    return {**fields, **EXTRA.get((model.id, mode), {})}, roles
+
+
+def given_as(model: Model) -> set[str]:
+    """Fields that the model itself never sees."""
+    return {"model"} | {name for known in model.inputs.values() for name in known.fields["native"]}
+
+
+def medium(stack: Stack, media_type: str, number: int) -> str:
+    """A picture inside the request, or the address of a film or a sound."""
+    kind = media_type.partition("/")[0]
+    if kind != "image":
+        return f"{stack['SIM_MEDIA_URL']}/samples/{number}.{'mp4' if kind == 'video' else 'mp3'}"
+    return as_data(picture(number))
+
+
+async def finished(stack: Stack, account: Account, model: Model, fields: dict[str, Any]) -> dict[str, Any]:
+    """The job's task at its end."""
+    status, task = await stack.native("POST", f"/{model.kind}s/generations", account, json=fields)
+    assert status in {200, 202}, task
+
+    async def ended() -> bool:
+        nonlocal task
+        _, task = await stack.native("GET", f"/tasks/{task['id']}", account)
+        return task["status"] in {"completed", "failed"}
+
+    await until(ended, 120)
+    return task
+
+
+async def decoded(task: dict[str, Any], kind: str) -> None:
+    """The output can be opened and looked at."""
+    (url,) = task["output"][f"{kind}_urls"]
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        assert answer.status == 200
+        body = await answer.read()
+    if kind == "image":
+        Image.open(io.BytesIO(body)).load()
+    else:
+        with av.open(io.BytesIO(body)) as container:
+            assert next(container.decode(container.streams.video[0])).width > 0
+
+
+@contextmanager
+def forced(stack: Stack, model: Model, route: Route) -> Iterator[None]:
+    """As an operator forces a route."""
+    where = {"provider": route.provider, "model": model.id}
+    stack.query(
+        "insert into dispatcher.route_decisions (provider, model, action, reason)"
+        " values (%(provider)s, %(model)s, 'force', 'the matrix')",
+        **where,
+    )
+    try:
+        yield
+    finally:
+        stack.query(
+            "delete from dispatcher.route_decisions where provider = %(provider)s and model = %(model)s", **where
+        )
