@@ -14,10 +14,11 @@ from simulators.courier import Courier
 from simulators.dials import Dials, Setting
 from simulators.exchange import Exchange, Refused, Understood, document, half
 from simulators.fal.job import Job
-from simulators.fal.models import APPS, ENDPOINTS, Invalid, Run
-from simulators.fal.scenarios import SCENARIOS, early, platform
+from simulators.fal.models import APPS, ENDPOINTS, Run
+from simulators.fal.scenarios import SCENARIOS, early, model_error, platform
 from simulators.fal.webhooks import Signer
 from simulators.faults import Reset, Silence
+from simulators.inputs import Wrong
 from simulators.journal import Call, Journal
 from simulators.links import Links, seed_of
 from simulators.media import Darkroom, file_route
@@ -54,8 +55,8 @@ class Queue:
         refused = None
         try:
             run = ENDPOINTS[endpoint](body)
-        except Invalid as wrong:
-            refused = wrong.detail
+        except Wrong as wrong:
+            refused = [model_error(["body", wrong.field], wrong.message, wrong.kind)]
         waiting = sum(job.status == "IN_QUEUE" for job in self.jobs.newest_first()[:200])
         longest = request.query_params.get("fal_max_queue_length", "")
         if longest.isdigit() and waiting > int(longest):
