@@ -63,4 +63,5 @@ PROVIDERS: dict[str, Provider] = {
         build="build_vertex",
     ),
     "fal": Provider("Fal's queue, and the keys of its webhooks at /.well-known/jwks.json.", "simulators.fal"),
+    "replicate": Provider("Replicate's predictions; its base URL ends in /v1.", "simulators.replicate", "/v1"),
 }

@@ -5,6 +5,7 @@ from dispatcher.upstreams.fal_queue import FalQueue
 from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
 from dispatcher.upstreams.openai_images import OpenAIImages
 from dispatcher.upstreams.protocol import Upstream
+from dispatcher.upstreams.replicate import Replicate
 
 PROTOCOLS: dict[str, type[Upstream]] = {
     "openai-images": OpenAIImages,
@@ -12,6 +13,7 @@ PROTOCOLS: dict[str, type[Upstream]] = {
     "vertex-content": VertexContent,
     "ark-video": ArkVideo,
     "fal-queue": FalQueue,
+    "replicate": Replicate,
 }
 
 BASE_URLS: dict[str, str] = {
@@ -19,5 +21,6 @@ BASE_URLS: dict[str, str] = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
     "ark": "https://ark.ap-southeast.bytepluses.com/api/v3",
     "fal": "https://queue.fal.run",
+    "replicate": "https://api.replicate.com/v1",
 }
 """Where each provider is when ``UPSTREAM_<PROVIDER>_BASE_URL`` does not say otherwise."""
