@@ -23,15 +23,15 @@ async def client() -> AsyncIterator[Client]:
     await client.stop()
 
 
-def order(provider: str, timeout_s: float = 0.4) -> Order:
+def order(spoken: str, timeout_s: float = 0.4) -> Order:
     return Order(
         job_id=UUID(int=7),
         attempt_no=1,
         end_user="somebody",
-        upstream_model=SPOKEN[provider].upstream_model,
-        fields=SPOKEN[provider].fields,
+        upstream_model=SPOKEN[spoken].upstream_model,
+        fields=SPOKEN[spoken].fields,
         texts={"prompt": "an error, please"},
-        inputs=SPOKEN[provider].inputs,
+        inputs=SPOKEN[spoken].inputs,
         outputs=1,
         connect_s=0.5,
         timeout_s=timeout_s,
@@ -39,10 +39,10 @@ def order(provider: str, timeout_s: float = 0.4) -> Order:
     )
 
 
-async def outcome(upstream: Upstream, provider: str, timeout_s: float = 0.4) -> str:
+async def outcome(upstream: Upstream, spoken: str, timeout_s: float = 0.4) -> str:
     """What a runner would learn, in one word."""
     try:
-        answer = await upstream.submit(order(provider, timeout_s), lambda: None)
+        answer = await upstream.submit(order(spoken, timeout_s), lambda: None)
         reference = getattr(answer, "reference", {})
         for _ in range(5):
             if isinstance(answer, Produced):
@@ -57,41 +57,42 @@ async def outcome(upstream: Upstream, provider: str, timeout_s: float = 0.4) -> 
     return "pending"
 
 
-def speaker(provider: str, providers, client: Client) -> Upstream:
+def speaker(spoken: str, providers, client: Client) -> Upstream:
+    provider = SPOKEN[spoken].provider
     (account,) = accounts(providers.environ(provider), [provider])[provider]
-    return PROTOCOLS[SPOKEN[provider].protocol](client, account)
+    return PROTOCOLS[SPOKEN[spoken].protocol](client, account)
 
 
-@pytest.mark.parametrize("provider", SPOKEN)
-async def test_every_scenario_gives_its_class(provider, providers, client):
-    upstream = speaker(provider, providers, client)
-    known = set(providers.scenarios(provider))
+@pytest.mark.parametrize("spoken", SPOKEN)
+async def test_every_scenario_gives_its_class(spoken, providers, client):
+    upstream = speaker(spoken, providers, client)
+    known = set(providers.scenarios(SPOKEN[spoken].provider))
     found = {}
     for scenario in sorted(known):
         fields = {"for_ms": 300} if scenario == "refuse" else {}
-        providers.dial(provider, scenario, slow_ms=100, **fields)
+        providers.dial(SPOKEN[spoken].provider, scenario, slow_ms=100, **fields)
         await asyncio.sleep(0.02)
-        found[scenario] = await outcome(upstream, provider)
+        found[scenario] = await outcome(upstream, spoken)
         if scenario == "refuse":
             await asyncio.sleep(0.4)
-    assert found == {name: SPOKEN[provider].expected.get(name, "not in the table") for name in sorted(known)}
+    assert found == {name: SPOKEN[spoken].expected.get(name, "not in the table") for name in sorted(known)}
 
 
-@pytest.mark.parametrize("provider", SPOKEN)
-async def test_a_wish_for_peace_is_heard(provider, providers, client):
-    providers.dial(provider, "429_retry_after", retry_after_s=7)
+@pytest.mark.parametrize("spoken", SPOKEN)
+async def test_a_wish_for_peace_is_heard(spoken, providers, client):
+    providers.dial(SPOKEN[spoken].provider, "429_retry_after", retry_after_s=7)
     with pytest.raises(UpstreamFailed) as caught:
-        await speaker(provider, providers, client).submit(order(provider), lambda: None)
+        await speaker(spoken, providers, client).submit(order(spoken), lambda: None)
     assert caught.value.failure.retry_after_s == 7
 
 
-@pytest.mark.parametrize("provider", SPOKEN)
+@pytest.mark.parametrize("spoken", SPOKEN)
 @pytest.mark.parametrize("scenario", ["policy_input", "invalid", "500", "quota"])
-async def test_no_word_of_a_provider_leaves_its_adapter(provider, scenario, providers, client):
-    providers.dial(provider, scenario)
+async def test_no_word_of_a_provider_leaves_its_adapter(spoken, scenario, providers, client):
+    providers.dial(SPOKEN[spoken].provider, scenario)
     with pytest.raises(UpstreamFailed) as caught:
-        upstream = speaker(provider, providers, client)
-        accepted = await upstream.submit(order(provider), lambda: None)
+        upstream = speaker(spoken, providers, client)
+        accepted = await upstream.submit(order(spoken), lambda: None)
         for _ in range(5):
             await upstream.poll(accepted.reference, 1)
     said = repr(caught.value) + repr(caught.value.failure)
@@ -99,15 +100,15 @@ async def test_no_word_of_a_provider_leaves_its_adapter(provider, scenario, prov
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("provider", [name for name, known in SPOKEN.items() if known.asks_again])
-async def test_a_poll_that_fails_says_nothing_about_the_generation(provider, providers, client):
-    upstream = speaker(provider, providers, client)
-    accepted = await upstream.submit(order(provider), lambda: None)
+@pytest.mark.parametrize("spoken", [name for name, known in SPOKEN.items() if known.asks_again])
+async def test_a_poll_that_fails_says_nothing_about_the_generation(spoken, providers, client):
+    upstream = speaker(spoken, providers, client)
+    accepted = await upstream.submit(order(spoken), lambda: None)
     for scenario in ("500", "reset", "bad_json", "429_retry_after"):
-        providers.dial(provider, scenario, on=["poll"])
+        providers.dial(SPOKEN[spoken].provider, scenario, on=["poll"])
         with pytest.raises(CannotAsk):
             await upstream.poll(accepted.reference, 1)
-    providers.dial(provider)
+    providers.dial(SPOKEN[spoken].provider)
     assert isinstance(await upstream.poll(accepted.reference, 1), Produced)
 
 

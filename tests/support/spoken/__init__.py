@@ -1,4 +1,4 @@
-"""What each provider's adapter must make of everything its stand-in can do; one file per provider.
+"""What each provider's adapter must make of everything its stand-in can do; one file per provider and protocol.
 
 A file has ``SPOKEN``. A new provider's file is found by itself, and a scenario of a stand-in that is in no table
 fails the test: so no way to fail is left without a class.
@@ -71,6 +71,6 @@ class Spoken:
 
 
 SPOKEN: Mapping[str, Spoken] = {
-    known.provider: known
-    for known in (import_module(f"{__name__}.{module.name}").SPOKEN for module in iter_modules(__path__))
+    module.name: import_module(f"{__name__}.{module.name}").SPOKEN for module in iter_modules(__path__)
 }
+"""By the name of its file: a provider with two protocols has two."""

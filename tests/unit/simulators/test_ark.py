@@ -219,6 +219,18 @@ async def test_each_change_is_called_back_with_the_body_of_a_get(house: House):
     assert task["content"]["video_url"] in deliveries[1]["body"]
 
 
+async def test_callbacks_may_come_twice_and_from_a_forger(house: House):
+    await house.dial("ark", "never_finishes", render_ms=100, queue_ms=0, duplicates=2, forge=True)
+    task_id = await _submit(house, callback_url=house.urls["receiver"] + "/ark")
+    async with asyncio.timeout(5):
+        while len((await house.call("receiver", "GET", "/__deliveries"))[1]["deliveries"]) < 3:
+            await asyncio.sleep(0.02)
+    bodies = [one["body"] for one in (await house.call("receiver", "GET", "/__deliveries"))[1]["deliveries"]]
+    assert ['"succeeded"' in body for body in bodies] == [True, False, False]
+    assert all(task_id in body for body in bodies)
+    assert (await _task(house, task_id))["status"] == "running"
+
+
 async def test_polls_may_fail_while_the_task_lives(house: House):
     task_id = await _submit(house)
     await house.dial("ark", "500", on=["poll"], times=1)

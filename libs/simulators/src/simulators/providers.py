@@ -48,7 +48,9 @@ PROVIDERS: dict[str, Provider] = {
         "/v1",
         render_ms=0,
     ),
-    "ark": Provider("ByteDance Ark's video tasks; its base URL ends in /api/v3.", "simulators.ark", "/api/v3"),
+    "ark": Provider(
+        "ByteDance Ark's pictures and video tasks; its base URL ends in /api/v3.", "simulators.ark", "/api/v3"
+    ),
     "gemini": Provider(
         "Google's image models by the Gemini API; its base URL ends in /v1beta. Answers at once unless delayed.",
         "simulators.gemini",

@@ -1,4 +1,4 @@
-"""ByteDance Ark (ModelArk): video tasks, their lifecycle and callbacks."""
+"""ByteDance Ark (ModelArk): pictures at once; video tasks, their lifecycle and callbacks."""
 
 from simulators.ark.routes import build
 from simulators.ark.scenarios import SCENARIOS

@@ -66,21 +66,24 @@ class Wanted:
         return width * height * 24 * self.duration // 1024
 
 
-def _choice(body: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
+def choice(body: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
+    """One of a few words; raises Refusal."""
     value = body.get(name, default)
     if value not in allowed:
         raise Refusal.invalid(name, f"must be one of {', '.join(allowed)}")
     return str(value)
 
 
-def _flag(body: Mapping[str, Any], name: str, *, default: bool) -> bool:
+def flag(body: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """True or false; raises Refusal."""
     value = body.get(name, default)
     if not isinstance(value, bool):
         raise Refusal.invalid(name, "must be a boolean")
     return value
 
 
-def _whole(body: Mapping[str, Any], name: str, low: int, high: int, default: int) -> int:
+def whole(body: Mapping[str, Any], name: str, low: int, high: int, default: int) -> int:
+    """A whole number within its range; raises Refusal."""
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise Refusal.invalid(name, f"must be an integer from {low} to {high}")
@@ -135,14 +138,13 @@ def _check_references(references: list[tuple[str, str]]) -> None:
 
 
 def parse(body: dict[str, Any]) -> tuple[Wanted, str]:
-    """The task and its prompt, judged as Ark judges them; raises Refusal."""
+    """The task and its prompt, judged as Ark judges them; raises Refusal. A field that is null is not sent."""
+    body = {name: value for name, value in body.items() if value is not None}
     model = body.get("model")
     if model is None:
         raise Refusal.missing("model")
     if not isinstance(model, str) or (model not in MODELS and not model.startswith(ENDPOINT)):
-        raise Refusal(
-            404, "InvalidEndpointOrModel.NotFound", "The model or endpoint does not exist.", "NotFound", param="model"
-        )
+        raise Refusal.no_model()
     if unknown := body.keys() - PARAMETERS:
         raise Refusal.invalid(min(unknown), "is unknown")
     prompt, references = _content(body)
@@ -156,16 +158,16 @@ def parse(body: dict[str, Any]) -> tuple[Wanted, str]:
         raise Refusal.invalid("callback_url", "must be a URL")
     wanted = Wanted(
         model=model,
-        resolution=_choice(body, "resolution", resolutions, "720p"),
-        ratio=_choice(body, "ratio", RATIOS, "adaptive"),
-        duration=5 if duration == -1 else _whole(body, "duration", 4, 15, 5),
-        generate_audio=_flag(body, "generate_audio", default=True),
-        seed=_whole(body, "seed", -1, 2**32 - 1, -1),
-        return_last_frame=_flag(body, "return_last_frame", default=False),
+        resolution=choice(body, "resolution", resolutions, "720p"),
+        ratio=choice(body, "ratio", RATIOS, "adaptive"),
+        duration=5 if duration == -1 else whole(body, "duration", 4, 15, 5),
+        generate_audio=flag(body, "generate_audio", default=True),
+        seed=whole(body, "seed", -1, 2**32 - 1, -1),
+        return_last_frame=flag(body, "return_last_frame", default=False),
         callback_url=callback_url,
-        service_tier=_choice(body, "service_tier", ("default", "flex"), "default"),
-        expires_after_s=_whole(body, "execution_expires_after", 3_600, 259_200, 172_800),
+        service_tier=choice(body, "service_tier", ("default", "flex"), "default"),
+        expires_after_s=whole(body, "execution_expires_after", 3_600, 259_200, 172_800),
         has_video_input=any(kind == "video_url" for kind, _ in references),
     )
-    _flag(body, "watermark", default=False)
+    flag(body, "watermark", default=False)
     return wanted, prompt

@@ -1,22 +1,23 @@
-"""Ark's task endpoints: submit, poll, list, delete; and its callbacks."""
+"""Ark's task endpoints: submit, poll, list, delete; and its callbacks. Its pictures are next door."""
 
 import asyncio
 import time
 import uuid
-from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simulators.ark.door import door
+from simulators.ark.pictures import IMAGES, Pictures
 from simulators.ark.request import Wanted, parse
-from simulators.ark.scenarios import SCENARIOS, Refusal, early
+from simulators.ark.scenarios import SCENARIOS, Refusal
 from simulators.ark.task import Task
 from simulators.control import Simulator, as_json
 from simulators.courier import Courier
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Refused, Understood, document, half
+from simulators.exchange import Understood, document, half
 from simulators.faults import Reset, Silence
 from simulators.journal import Call, Journal
 from simulators.links import Links, seed_of
@@ -26,22 +27,14 @@ from simulators.rendering import Tasks, Timeline
 TASKS = "/api/v3/contents/generations/tasks"
 
 
-def _identified(body: Any, request_id: str) -> Any:
-    error = body["error"] if isinstance(body, dict) and "error" in body else None
-    return {"error": {**error, "message": f"{error['message']} Request id: {request_id}"}} if error else body
-
-
 class VideoTasks:
     """The endpoints and the tasks behind them."""
 
     def __init__(self, dials: Dials, journal: Journal, links: Links, api_key: str | None) -> None:
-        self.dials, self.journal, self.links, self.api_key = dials, journal, links, api_key
+        self.dials, self.journal, self.links = dials, journal, links
         self.tasks: Tasks[Task] = Tasks()
         self.courier = Courier(journal)
-        self.exchange = Exchange(
-            dials, journal, self._check_key, lambda scenario: early(scenario, dials.now.retry_after_s),
-            request_id_header="X-Request-Id", identify=_identified,
-        )  # fmt: skip
+        self.exchange = door(dials, journal, api_key)
 
     async def submit(self, request: Request) -> Response:
         """Accept a task."""
@@ -77,7 +70,10 @@ class VideoTasks:
         return half(answer) if call.scenario == "bad_json" else answer
 
     async def _announce(self, task: Task, url: str) -> None:
-        """Post the task on each change of its status, until it is final."""
+        """Post the task on each change of its status, until it is final: unsigned, and as often as dialled.
+
+        A forger says that it succeeded long before it did, and where his film is.
+        """
         line = task.timeline
         await asyncio.sleep(max(0.0, line.queued_s - line.elapsed_s) + 0.001)
         told = None
@@ -90,8 +86,12 @@ class VideoTasks:
                 return
             if task.status != told:
                 told = task.status
-                body = orjson.dumps(task.shown(self.links))
-                await self.courier.post("callback", url, body, headers, task_id=task.id)
+                shown = task.shown(self.links)
+                if self.dials.now.forge:
+                    lie = {**shown, "status": "succeeded", "content": {"video_url": "http://forger.invalid/film.mp4"}}
+                    await self.courier.post("forged", url, orjson.dumps(lie), headers, task_id=task.id)
+                for _ in range(self.dials.now.duplicates):
+                    await self.courier.post("callback", url, orjson.dumps(shown), headers, task_id=task.id)
             elif line.never:
                 await asyncio.sleep(1)
             else:
@@ -163,13 +163,6 @@ class VideoTasks:
             raise Refusal.no_task(task_id)
         return Understood(task, model=task.wanted.model)
 
-    def _check_key(self, request: Request) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key or (self.api_key is not None and key != self.api_key):
-            refusal: Refused | None = early("auth", 0)
-            assert refusal is not None
-            raise refusal
-
     def forget(self) -> None:
         """Forget all tasks and pending callbacks."""
         self.tasks.clear()
@@ -182,6 +175,7 @@ def build(links: Links | None = None, start: Setting | None = None, api_key: str
     dials, journal, links = Dials(SCENARIOS, ("submit",), start), Journal(), links or Links()
     videos = VideoTasks(dials, journal, links, api_key)
     routes = [
+        Route(IMAGES, Pictures(dials, journal, links, api_key).generate, methods=["POST"]),
         Route(TASKS, videos.submit, methods=["POST"]),
         Route(TASKS + "/{task_id}", videos.poll, methods=["GET"]),
         Route(TASKS + "/{task_id}", videos.delete, methods=["DELETE"]),

@@ -1,4 +1,7 @@
-"""What Ark's dials can do, and Ark's error envelope."""
+"""What Ark's dials can do, and Ark's error envelope.
+
+A picture is answered at once where a task is accepted: what a task ends in, its item says.
+"""
 
 from collections.abc import Mapping
 
@@ -31,6 +34,7 @@ SCENARIOS = {
     "expired_url": "succeeds; the link is already expired",
     "html_output": "succeeds; the link shows an HTML page",
     "empty_output": "succeeds without a link",
+    "partial_output": "pictures: every second one of a sequence is refused",
     "oversized_output": "succeeds; the link sends oversized_bytes",
 }
 
@@ -65,6 +69,13 @@ class Refusal(Refused):
     def missing(cls, param: str) -> "Refusal":
         """400: a parameter is missing."""
         return cls(400, "MissingParameter", f"The request failed because it is missing `{param}`.", param=param)
+
+    @classmethod
+    def no_model(cls) -> "Refusal":
+        """404: no such model or endpoint."""
+        return cls(
+            404, "InvalidEndpointOrModel.NotFound", "The model or endpoint does not exist.", "NotFound", param="model"
+        )
 
     @classmethod
     def no_task(cls, task_id: str) -> "Refusal":
@@ -105,3 +116,11 @@ def task_error(scenario: str) -> dict[str, str] | None:
     if scenario == "accepted_then_failed":
         return {"code": "InternalServiceError", "message": "The service encountered an unexpected internal error."}
     return None
+
+
+def picture_error(scenario: str, index: int) -> dict[str, str] | None:
+    """What stands in the place of a picture that could not be given."""
+    if scenario == "policy_output" or (scenario == "partial_output" and index % 2):
+        message = "The request failed because the output image may contain sensitive information."
+        return {"code": "OutputImageSensitiveContentDetected", "message": message}
+    return task_error(scenario)

@@ -1,5 +1,6 @@
 """Wire protocols, one file each, by the name that the catalogue's routes use."""
 
+from dispatcher.upstreams.ark_images import ArkImages
 from dispatcher.upstreams.ark_video import ArkVideo
 from dispatcher.upstreams.fal_queue import FalQueue
 from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
@@ -11,6 +12,7 @@ PROTOCOLS: dict[str, type[Upstream]] = {
     "openai-images": OpenAIImages,
     "gemini-content": GeminiContent,
     "vertex-content": VertexContent,
+    "ark-images": ArkImages,
     "ark-video": ArkVideo,
     "fal-queue": FalQueue,
     "replicate": Replicate,
