@@ -66,4 +66,6 @@ PROVIDERS: dict[str, Provider] = {
     ),
     "fal": Provider("Fal's queue, and the keys of its webhooks at /.well-known/jwks.json.", "simulators.fal"),
     "replicate": Provider("Replicate's predictions; its base URL ends in /v1.", "simulators.replicate", "/v1"),
+    "vidu": Provider("Vidu's video tasks; its base URL ends in /ent/v2.", "simulators.vidu", "/ent/v2"),
+    "xai": Provider("xAI's videos; its base URL ends in /v1.", "simulators.xai", "/v1"),
 }

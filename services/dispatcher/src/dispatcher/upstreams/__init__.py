@@ -7,6 +7,8 @@ from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
 from dispatcher.upstreams.openai_images import OpenAIImages
 from dispatcher.upstreams.protocol import Upstream
 from dispatcher.upstreams.replicate import Replicate
+from dispatcher.upstreams.vidu_video import ViduVideo
+from dispatcher.upstreams.xai_video import XaiVideo
 
 PROTOCOLS: dict[str, type[Upstream]] = {
     "openai-images": OpenAIImages,
@@ -14,6 +16,8 @@ PROTOCOLS: dict[str, type[Upstream]] = {
     "vertex-content": VertexContent,
     "ark-images": ArkImages,
     "ark-video": ArkVideo,
+    "vidu-video": ViduVideo,
+    "xai-video": XaiVideo,
     "fal-queue": FalQueue,
     "replicate": Replicate,
 }
@@ -22,6 +26,8 @@ BASE_URLS: dict[str, str] = {
     "openai": "https://api.openai.com/v1",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
     "ark": "https://ark.ap-southeast.bytepluses.com/api/v3",
+    "vidu": "https://api.vidu.com/ent/v2",
+    "xai": "https://api.x.ai/v1",
     "fal": "https://queue.fal.run",
     "replicate": "https://api.replicate.com/v1",
 }
