@@ -121,14 +121,11 @@ def test_prices_are_rounded_up_to_a_tenth_of_a_credit() -> None:
     assert seed_price_microusd(0) == 0
 
 
-def test_only_seedance_on_fal_is_sold_at_a_loss() -> None:
-    losing = {
-        (m.provider, m.sku.split(":")[0])
-        for shipped in load().models
-        for m in margins(shipped)
-        if m.left_microusd < 0
-    }
-    assert losing == {("fal", "seedance-2.0")}
+@pytest.mark.parametrize("shipped", load().models, ids=lambda shipped: shipped.id)
+def test_what_is_sold_at_a_loss_is_admitted_and_never_on_the_first_route(shipped: Model) -> None:
+    losing = [margin for margin in margins(shipped) if margin.left_microusd < 0]
+    assert all(margin.admitted for margin in losing)
+    assert shipped.routes[0].provider not in {margin.provider for margin in losing}
 
 
 def test_the_operator_can_print_prices_margins_and_proofs() -> None:

@@ -13,7 +13,10 @@ from common.catalogue.sizes import nearest_ratio, read_frame, read_ratio
 
 
 class FrameField(Part):
-    """WIDTHxHEIGHT becomes the nearest of some ratios, and a tier by its shorter edge."""
+    """WIDTHxHEIGHT becomes the nearest of some ratios, and a tier by its shorter edge.
+
+    A word of ``left_open`` says neither: both are as if the field had not been sent.
+    """
 
     rule: Literal["frame"]
     dialects: tuple[Dialect, ...]
@@ -24,6 +27,7 @@ class FrameField(Part):
     tiers: tuple[Step, ...]
     min_edge: int
     max_edge: int
+    left_open: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -42,9 +46,12 @@ class FrameField(Part):
         if self.field not in fields:
             return {}
         value = fields.pop(self.field)
+        if isinstance(value, str) and value.casefold() in self.left_open:
+            return {}
         frame = read_frame(value) if isinstance(value, str) else None
         if frame is None or frame.short < self.min_edge or frame.long > self.max_edge:
-            message = f"{self.field} must be WIDTHxHEIGHT with edges from {self.min_edge} to {self.max_edge}."
+            words = "".join(f"{word}, or " for word in self.left_open)
+            message = f"{self.field} must be {words}WIDTHxHEIGHT with edges from {self.min_edge} to {self.max_edge}."
             raise InvalidParameter(self.field, "invalid_value", message)
         tier = class_of(frame.short, self.tiers)
         assert tier is not None, "the last tier is open"
@@ -53,7 +60,9 @@ class FrameField(Part):
     def properties(self) -> dict[str, dict[str, Any]]:
         """JSON schema of its fields."""
         about = f"WIDTHxHEIGHT in pixels, read as the nearest {self.ratio} and {self.tier}."
-        return {self.field: {"type": "string", "pattern": r"^\d+x\d+$", "description": about}}
+        pattern = "|".join([*self.left_open, r"\d+x\d+"])
+        written = f"^({pattern})$" if self.left_open else f"^{pattern}$"
+        return {self.field: {"type": "string", "pattern": written, "description": about}}
 
 
 class PresetFields(Part):
