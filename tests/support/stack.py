@@ -21,6 +21,7 @@ import openai
 import psycopg
 from psycopg.rows import dict_row
 
+from simulators.providers import PROVIDERS
 from stack.state import read_client_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -147,7 +148,7 @@ class Stack:
 
     async def reset(self, *simulators: str) -> None:
         """Dials back to ok, journals empty."""
-        for simulator in simulators or ("openai", "ark", "fal", "media", "receiver"):
+        for simulator in simulators or (*PROVIDERS, "media", "receiver"):
             await self._simulator("POST", simulator, "/__reset")
 
     async def calls(self, simulator: str, operation: str | None = None) -> list[dict[str, Any]]:

@@ -37,7 +37,8 @@ class Sent(Part):
     name: str
     form: Literal["same", "text", "seconds", "width_height"] = "same"
     words: dict[str, Scalar] = Field(default_factory=dict)
-    modes: tuple[str, ...] = ()
+    # Behind the validator below a list is no JSON any more, which alone may become a tuple.
+    modes: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
     @model_validator(mode="before")
     @classmethod
