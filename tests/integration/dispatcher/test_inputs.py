@@ -55,3 +55,12 @@ async def test_a_file_that_does_not_open_ends_the_job_without_a_call(dispatcher,
     verdict = await dispatcher.run("seedance-2.0", "broken file", inputs=(frame,))
     assert isinstance(verdict, JobFailed) and verdict.code == "generation_failed"
     assert not providers.calls("ark", "broken file")
+
+
+async def test_first_and_last_keep_their_places_in_whatever_order_they_came(dispatcher, providers):
+    last, first = (
+        BodyInput(role=f"{place}_frame", url=f"https://frames.example/{place}.png") for place in ("last", "first")
+    )
+    assert isinstance(await dispatcher.run("vidu-q3", "between two", inputs=(last, first)), JobGenerated)
+    (call,) = providers.calls("vidu")
+    assert call["request"]["images"] == ["https://frames.example/first.png", "https://frames.example/last.png"]
