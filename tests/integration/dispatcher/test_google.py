@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.auth import jwt
 
+from common.contracts import JobFailed, JobGenerated
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Inline, Input, Order
 from dispatcher.routing.accounts import accounts
@@ -225,3 +226,22 @@ async def test_without_a_token_no_order_was_sent(providers, client, service_acco
         await speaker("vertex", providers, client, json.dumps(there)).submit(order(timeout_s=0.2), lambda: None)
     assert caught.value.failure.kind is FailureClass.UNAVAILABLE
     assert providers.calls("vertex") == []
+
+
+async def test_several_pictures_are_several_calls_and_the_next_route_gives_what_is_missing(dispatcher, providers):
+    verdict = await dispatcher.run(FLASH_2_5, "three cats", n=3)
+    assert isinstance(verdict, JobGenerated)
+    assert ([one.index for one in verdict.outputs], verdict.provider) == ([0, 1, 2], "gemini")
+    assert len(providers.calls("gemini", "three cats")) == 3
+    providers.dial("gemini", "500")
+    verdict = await dispatcher.run(FLASH_2_5, "two cats", n=2)
+    assert isinstance(verdict, JobGenerated)
+    assert (len(verdict.outputs), verdict.provider) == (2, "vertex")
+
+
+async def test_a_refusal_dressed_as_success_is_shown_to_no_other_provider(dispatcher, providers):
+    providers.dial("gemini", "policy_output")
+    verdict = await dispatcher.run(PRO, "a bad cat")
+    assert isinstance(verdict, JobFailed)
+    assert verdict.code == "content_policy_violation"
+    assert not any(providers.calls(other, "a bad cat") for other in ("vertex", "fal", "replicate"))
