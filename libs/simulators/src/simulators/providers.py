@@ -68,4 +68,7 @@ PROVIDERS: dict[str, Provider] = {
     "replicate": Provider("Replicate's predictions; its base URL ends in /v1.", "simulators.replicate", "/v1"),
     "vidu": Provider("Vidu's video tasks; its base URL ends in /ent/v2.", "simulators.vidu", "/ent/v2"),
     "xai": Provider("xAI's videos; its base URL ends in /v1.", "simulators.xai", "/v1"),
+    "dashscope": Provider(
+        "Alibaba Model Studio's video tasks; its base URL ends in /api/v1.", "simulators.dashscope", "/api/v1"
+    ),
 }

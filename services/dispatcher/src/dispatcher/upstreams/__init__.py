@@ -2,6 +2,7 @@
 
 from dispatcher.upstreams.ark_images import ArkImages
 from dispatcher.upstreams.ark_video import ArkVideo
+from dispatcher.upstreams.dashscope_video import DashScopeVideo
 from dispatcher.upstreams.fal_queue import FalQueue
 from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
 from dispatcher.upstreams.openai_images import OpenAIImages
@@ -16,6 +17,7 @@ PROTOCOLS: dict[str, type[Upstream]] = {
     "vertex-content": VertexContent,
     "ark-images": ArkImages,
     "ark-video": ArkVideo,
+    "dashscope-video": DashScopeVideo,
     "vidu-video": ViduVideo,
     "xai-video": XaiVideo,
     "fal-queue": FalQueue,
@@ -26,6 +28,7 @@ BASE_URLS: dict[str, str] = {
     "openai": "https://api.openai.com/v1",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
     "ark": "https://ark.ap-southeast.bytepluses.com/api/v3",
+    "dashscope": "https://dashscope-intl.aliyuncs.com/api/v1",
     "vidu": "https://api.vidu.com/ent/v2",
     "xai": "https://api.x.ai/v1",
     "fal": "https://queue.fal.run",

@@ -1,0 +1,138 @@
+"""Alibaba Model Studio's (DashScope's) video synthesis: always asynchronous, asked for by task.
+
+The prompt and the media go into ``input``, everything else into ``parameters``; a medium's type is the route's name
+for its role. Failures come at HTTP 200 as well, and a task of another region, or one older than a day, is UNKNOWN.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from dispatcher.domain.failures import FailureClass, UpstreamFailed
+from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
+from dispatcher.upstreams import classify, media
+from dispatcher.upstreams.client import Answer, Client
+from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
+
+_SUBMIT = "services/aigc/video-generation/video-synthesis"
+_GOING_ON = ("PENDING", "RUNNING", "SUSPENDED")
+_OVER = ("FAILED", "CANCELED", "UNKNOWN")
+_CODES: Mapping[str, FailureClass] = {
+    "DataInspectionFailed": FailureClass.CONTENT_POLICY,
+    "Arrearage": FailureClass.QUOTA,
+    "PrepaidBillOverdue": FailureClass.QUOTA,
+    "AllocationQuota.FreeTierOnly": FailureClass.QUOTA,
+    "Throttling.AllocationQuota": FailureClass.QUOTA,
+    "Throttling": FailureClass.RATE_LIMITED,
+    "InvalidApiKey": FailureClass.AUTH,
+    "AccessDenied": FailureClass.AUTH,
+    "Model.AccessDenied": FailureClass.AUTH,
+    "ModelNotFound": FailureClass.AUTH,
+    "InvalidParameter": FailureClass.INVALID_REQUEST,
+    "InvalidURL": FailureClass.INVALID_REQUEST,
+    "InvalidImageResolution": FailureClass.INVALID_REQUEST,
+    "InvalidFile": FailureClass.INVALID_REQUEST,
+    "InternalError": FailureClass.UNAVAILABLE,
+    "SystemError": FailureClass.UNAVAILABLE,
+    "ServiceUnavailable": FailureClass.UNAVAILABLE,
+}
+"""By the longest known beginning of the code, up to a dot."""
+
+
+class DashScopeVideo:
+    """Speaks Model Studio's tasks with one account."""
+
+    def __init__(self, client: Client, account: Account) -> None:
+        self._client = client
+        self._account = account
+
+    async def submit(self, order: Order, sent: BytesSent) -> Accepted:
+        """Begin a task."""
+        given: dict[str, Any] = dict(order.texts)
+        if order.inputs:
+            given["media"] = [
+                {"type": one.field, "url": one.url or media.data_url(one.body or b"", one.media_type or "image/png")}
+                for one in order.inputs
+            ]
+        answer = await self._client.send(
+            "POST",
+            f"{self._account.base_url}/{_SUBMIT}",
+            headers={**self._headers(), "content-type": "application/json", "x-dashscope-async": "enable"},
+            body=orjson.dumps({"model": order.upstream_model, "input": given, "parameters": dict(order.fields)}),
+            timeout_s=order.timeout_s,
+            connect_s=order.connect_s,
+            sent=sent,
+        )
+        if answer.status not in (200, 201, 202):
+            raise _failure(answer)
+        output = _output(answer)
+        task = output.get("task_id")
+        if not isinstance(task, str) or not 0 < len(task) <= 200:
+            # It said yes, but to what? The task may be running.
+            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_task_id")
+        return Accepted(task, {"id": task})
+
+    async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
+        """The task's state; its film once it succeeded."""
+        try:
+            answer = await self._client.send(
+                "GET", self._url(reference), headers=self._headers(), timeout_s=timeout_s
+            )
+        except UpstreamFailed as error:
+            raise CannotAsk(error.failure.code) from None
+        output = _output(answer)
+        status = output.get("task_status")
+        if answer.status != 200 or not isinstance(status, str):
+            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+        if status in _GOING_ON:
+            return Pending(answer.retry_after_s)
+        if status in _OVER:
+            raise UpstreamFailed(_class_of_end(output), f"task_{status.lower()}")
+        if status != "SUCCEEDED":
+            raise CannotAsk("unknown_status")
+        link = media.link(output.get("video_url"), "video/mp4")
+        if link is None:
+            raise UpstreamFailed(FailureClass.FAILED_GENERATION, "no_output")
+        return Produced((link,))
+
+    async def cancel(self, reference: Mapping[str, str], timeout_s: float) -> bool:
+        """Take it back while it is PENDING."""
+        answer = await self._client.send(
+            "POST", f"{self._url(reference)}/cancel", headers=self._headers(), timeout_s=timeout_s
+        )
+        return answer.status == 200
+
+    def _url(self, reference: Mapping[str, str]) -> str:
+        return f"{self._account.base_url}/tasks/{quote(reference['id'], safe='')}"
+
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._account.api_key}"}
+
+
+def _output(answer: Answer) -> Mapping[str, Any]:
+    output = answer.object().get("output")
+    return output if isinstance(output, dict) else {}
+
+
+def _class_of(said: Mapping[str, Any]) -> FailureClass | None:
+    """The class of a flat error; None for one that is not known."""
+    code, message = said.get("code"), said.get("message")
+    if isinstance(message, str) and "green net" in message.lower():
+        return FailureClass.CONTENT_POLICY
+    parts = code.split(".") if isinstance(code, str) else []
+    for length in range(len(parts), 0, -1):
+        if (kind := _CODES.get(".".join(parts[:length]))) is not None:
+            return kind
+    return None
+
+
+def _class_of_end(output: Mapping[str, Any]) -> FailureClass:
+    kind = _class_of(output)
+    # It was accepted: what went wrong inside is this generation's, not the provider's as a whole.
+    return FailureClass.FAILED_GENERATION if kind in (None, FailureClass.UNAVAILABLE) else kind
+
+
+def _failure(answer: Answer) -> UpstreamFailed:
+    return classify.failed(answer, _class_of(answer.object()))
