@@ -155,6 +155,7 @@ async def test_the_first_to_accept_wins_even_if_it_hung(dispatcher, providers):
 async def test_a_late_acceptance_does_not_keep_a_job_open_whose_winner_then_fails(dispatcher, providers):
     providers.dial("ark", "slow", slow_ms=1_300, render_ms=60_000)
     providers.dial("fal", "accepted_then_failed", render_ms=1_500)
+    providers.dial("replicate", "accepted_then_failed")
     verdict = await dispatcher.verdict(
         await dispatcher.take(dispatcher.event("seedance-2.0", "neither")), timeout_s=8
     )

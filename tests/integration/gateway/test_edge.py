@@ -1,6 +1,7 @@
 """What is refused, and how; limits; links."""
 
 import asyncio
+import base64
 import io
 from datetime import timedelta
 from typing import Any
@@ -272,3 +273,14 @@ async def test_a_form_field_at_fault_is_named(gateway: RunningGateway, fields: l
         form.add_field(name, value, filename=filename)
     async with gateway.client() as session, session.post("/v1/videos", data=form) as answer:
         assert (answer.status, (await answer.json())["error"]["param"]) == (400, param)
+
+
+async def test_a_video_is_only_taken_by_its_address(gateway: RunningGateway) -> None:
+    mp4 = b"\0\0\0\x18ftypisom" + bytes(12)
+    body = {"model": "seedance-2.0", "prompt": "waves"}
+    data = "data:video/mp4;base64," + base64.b64encode(mp4).decode()
+    async with gateway.client() as session:
+        async with session.post("/v1/videos", json={**body, "reference_videos": [data]}) as answer:
+            error = (await answer.json())["error"]
+            assert (answer.status, error["param"]) == (400, "reference_videos")
+            assert "https URL" in error["message"]

@@ -49,9 +49,18 @@ def test_a_wish_the_caller_gives_up_brings_the_route_back() -> None:
     assert [route.provider for route in lossy] == ["openai", "fal"]
 
 
-@pytest.mark.parametrize("inputs", [(), ("first_frame",), ("first_frame", "last_frame")])
-def test_a_video_has_two_routes_in_every_mode(inputs: tuple[str, ...]) -> None:
-    assert providers("seedance-2.0", *inputs, seed=7, duration=15, resolution="4k") == ["ark", "fal"]
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        (),
+        ("first_frame",),
+        ("first_frame", "last_frame"),
+        ("reference_image",),
+        ("reference_video", "reference_audio"),
+    ],
+)
+def test_a_video_has_three_routes_in_every_mode(inputs: tuple[str, ...]) -> None:
+    assert providers("seedance-2.0", *inputs, seed=7, duration=15, resolution="4k") == ["ark", "fal", "replicate"]
 
 
 def test_each_provider_is_told_in_its_own_words() -> None:
@@ -59,7 +68,7 @@ def test_each_provider_is_told_in_its_own_words() -> None:
     picture = images.request("openai", {"prompt": "x", "size": "1536x1024", "n": 2})
     film = videos.request("openai", {"prompt": "x", "seconds": "8", "size": "720x1280"})
     openai, fal_images = (route.fields(picture.mode, picture.parameters, picture.outputs) for route in images.routes)
-    ark, fal_videos = (route.fields(film.mode, film.parameters, film.outputs) for route in videos.routes)
+    ark, fal_videos, _ = (route.fields(film.mode, film.parameters, film.outputs) for route in videos.routes)
     assert openai == {
         "size": "1536x1024",
         "quality": "medium",
@@ -79,10 +88,10 @@ def test_each_provider_is_told_in_its_own_words() -> None:
 
 
 def test_frames_choose_the_endpoint_and_its_fields() -> None:
-    ark, fal = model("seedance-2.0").routes
+    ark, fal, _ = model("seedance-2.0").routes
     assert fal.upstream["text"] == "bytedance/seedance-2.0/text-to-video"
     assert fal.upstream["first_last_frame"] == "bytedance/seedance-2.0/image-to-video"
-    assert fal.inputs == {"first_frame": "image_url", "last_frame": "end_image_url"}
+    assert (fal.inputs["first_frame"], fal.inputs["last_frame"]) == ("image_url", "end_image_url")
     assert set(ark.upstream.values()) == {"dreamina-seedance-2-0-260128"}
 
 

@@ -26,6 +26,8 @@ class Input(Part):
     fields: dict[Dialect, tuple[Name, ...]]
     media_types: Annotated[tuple[str, ...], Field(min_length=1)]
     max_bytes: Annotated[int, Field(gt=0)]
+    by_url: bool = False
+    """Whether it is only taken as an address: not every route could be given its bytes."""
 
 
 class Mode(Part):

@@ -138,6 +138,7 @@ class Pixels(_Named):
     longest_to_shortest: Annotated[int, Field(ge=1)]
     max_edge: Annotated[int, Field(le=16384)]
     max_pixels: int
+    min_pixels: Annotated[int, Field(ge=1)] = 1
     means: dict[str, str] = Field(default_factory=dict)
     default: str | None = None
 
@@ -153,10 +154,11 @@ class Pixels(_Named):
     def rule(self) -> str:
         """What is allowed, in words."""
         words = "".join(f"{word}, or " for word in self.means)
+        pixels = f"from {self.min_pixels} to" if self.min_pixels > 1 else "at most"
         return (
             f"{words}WIDTHxHEIGHT with both edges divisible by {self.multiple_of}, "
             f"a ratio between 1:{self.longest_to_shortest} and {self.longest_to_shortest}:1, "
-            f"no edge above {self.max_edge} and at most {self.max_pixels} pixels in all"
+            f"no edge above {self.max_edge} and {pixels} {self.max_pixels} pixels in all"
         )
 
     def fits(self, frame: Frame) -> bool:
@@ -166,7 +168,7 @@ class Pixels(_Named):
             and frame.height % self.multiple_of == 0
             and frame.long <= frame.short * self.longest_to_shortest
             and frame.long <= self.max_edge
-            and frame.pixels <= self.max_pixels
+            and self.min_pixels <= frame.pixels <= self.max_pixels
         )
 
     def read(self, value: Any, name: str) -> Scalar:

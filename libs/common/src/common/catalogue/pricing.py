@@ -40,7 +40,11 @@ class ModeClass(Part):
     """One part of the SKU: the class that the request's mode belongs to."""
 
     modes: Annotated[dict[str, str], Field(min_length=1)]
-    """Mode, class; every mode of the model is named."""
+    """Mode, class; every mode of the model is named.
+
+    A class without a name adds nothing to the SKU: so a mode that is sold differently can join a model whose SKUs are
+    in price books already.
+    """
 
 
 class Pricing(Part):
@@ -58,10 +62,11 @@ class Pricing(Part):
 
     def key(self, mode: str, parameters: Parameters, declared: dict[str, Parameter]) -> str:
         """The SKU without the model's id, as ``1mp:medium``."""
-        return ":".join(
+        parts = (
             part.modes[mode] if isinstance(part, ModeClass) else part.of(parameters, declared[part.parameter])
             for part in self.by
         )
+        return ":".join(part for part in parts if part)
 
     @property
     def decided_by(self) -> frozenset[str]:

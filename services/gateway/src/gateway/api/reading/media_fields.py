@@ -111,6 +111,8 @@ def _decode(uri: str, name: str) -> bytes:
 
 
 def _of_file(role: str, known: Input, name: str, file: StagedFile) -> BodyInput:
+    if known.by_url:
+        raise InvalidRequest(f"{name} must be an https URL.", code="invalid_value", param=name)
     if file.bytes == 0:
         raise InvalidRequest(f"{name} is an empty file.", code="empty_image_file", param=name)
     if file.media_type not in known.media_types:
