@@ -157,13 +157,14 @@ async def test_a_late_acceptance_does_not_keep_a_job_open_whose_winner_then_fail
     providers.dial("fal", "accepted_then_failed", render_ms=1_500)
     providers.dial("replicate", "accepted_then_failed")
     verdict = await dispatcher.verdict(
-        await dispatcher.take(dispatcher.event("seedance-2.0", "neither")), timeout_s=8
+        await dispatcher.take(dispatcher.event("seedance-2.0", "neither")), timeout_s=20
     )
     assert isinstance(verdict, JobFailed) and verdict.code == "generation_failed"
     await dispatcher.settled(verdict.job_id)
     assert dispatcher.attempts(verdict.job_id) == [
         ("ark", "failed", "ambiguous"),
         ("fal", "failed", "failed_generation"),
+        ("replicate", "failed", "failed_generation"),
     ]
 
 
