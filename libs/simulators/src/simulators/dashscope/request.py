@@ -84,7 +84,12 @@ def parse(body: Mapping[str, Any]) -> Wanted:
     given, parameters = body.get("input"), body.get("parameters", {})
     if not isinstance(given, dict) or not isinstance(parameters, dict):
         raise Wrong("input", "must be an object", "type")
-    fields: dict[str, Input] = {"prompt": Text(2_500, required=model.needs_prompt)}
+    # Their client sends the latter two with every call.
+    fields: dict[str, Input] = {
+        "prompt": Text(2_500, required=model.needs_prompt),
+        "extend_prompt": Flag(default=True),
+        "function": Text(),
+    }
     if model.media is not None:
         fields["media"] = model.media
     media = read(fields, given).get("media") or []

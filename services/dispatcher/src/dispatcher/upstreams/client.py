@@ -13,6 +13,7 @@ its body.
 
 import asyncio
 import contextlib
+import io
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ CONNECT_S = 0.5
 MAX_RETRY_AFTER_S = 3600.0
 _KEEP_ALIVE_S = 15.0
 _LARGE_ANSWERS_BYTES = 64 * MIB
+_IN_ONE_GO_BYTES = 256 * 1024
 _FAILING = 300
 """From this status on; redirects are not followed."""
 _REFUSAL_S = 0.2
@@ -140,7 +142,8 @@ class Client:
                 method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=body,
+                # Large ones in pieces: written in one go they would hold up everybody else's.
+                data=io.BytesIO(body) if body is not None and len(body) > _IN_ONE_GO_BYTES else body,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
                 trace_request_ctx=sent,
