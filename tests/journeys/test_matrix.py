@@ -112,7 +112,7 @@ def as_data(body: bytes) -> str:
 
 PICTURES = {
     print_of: f"PICTURE-{number}"
-    for number in range(4)
+    for number in range(16)
     for print_of in (
         fingerprint(as_data(picture(number))),
         fingerprint(base64.b64encode(picture(number)).decode()),
