@@ -14,10 +14,12 @@ TENTH_OF_A_CREDIT_MICROUSD = 100
 
 
 class Dimension(Part):
-    """One part of the SKU: the value of a parameter, or the class its number falls into."""
+    """One part of the SKU: the value of a parameter (by the word for it, if there are any), or its number's class."""
 
     parameter: str
     steps: tuple[Step, ...] = ()
+    words: dict[str, str] = Field(default_factory=dict)
+    """Value, as JSON writes it, and word: ``true = "audio"``."""
 
     @model_validator(mode="after")
     def _steps_rise(self) -> Self:
@@ -28,6 +30,8 @@ class Dimension(Part):
     def of(self, parameters: Parameters, declared: Parameter) -> str:
         """The part's name for these parameters."""
         value = parameters[self.parameter]
+        if self.words:
+            return self.words[str(value).lower() if isinstance(value, bool) else str(value)]
         if not self.steps:
             return str(value)
         assert isinstance(declared, Integer | Pixels), "only numbers and sizes have classes"

@@ -97,6 +97,7 @@ class Route(Part):
     field for, with the values it honours all the same. ``takes`` lists the values it can be told, where they are
     fewer than the model's, ``limits`` the smallest and the largest number. ``fixed`` is sent always. ``texts`` and
     ``inputs`` name the fields (or roles) of texts and of input media; a field with ``[]`` behind it takes a list.
+    ``inputs_in`` has other fields for some of them in some modes.
     ``outputs`` is the field for how many outputs are wanted, ``outputs_per_call`` the most that one call gives.
     """
 
@@ -111,6 +112,7 @@ class Route(Part):
     fixed: dict[str, Scalar] = Field(default_factory=dict)
     texts: dict[str, str] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
+    inputs_in: dict[str, dict[str, str]] = Field(default_factory=dict)
     outputs: str | None = None
     outputs_per_call: Annotated[int, Field(ge=1)] = 1
     timeouts: Timeouts
@@ -134,6 +136,10 @@ class Route(Part):
     def carries(self, mode: str, parameters: Parameters, lossy: Collection[str] = ()) -> bool:
         """Whether the upstream can do all that is asked for."""
         return self.why_not(mode, parameters, lossy) is None
+
+    def input_fields(self, mode: str) -> dict[str, str]:
+        """The upstream's field for each role, in the order of the roles."""
+        return {**self.inputs, **self.inputs_in.get(mode, {})}
 
     def fields(self, mode: str, parameters: Parameters, outputs: int) -> dict[str, Any]:
         """The upstream's fields for these parameters, without texts, inputs and the model's id.

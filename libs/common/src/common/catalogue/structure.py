@@ -107,6 +107,9 @@ def _verify_route(model: "Model", route: "Route", told: set[str]) -> None:
     _within(f"{at}.upstream", route.upstream, set(model.modes))
     _within(f"{at}.texts", route.texts, set(model.texts))
     _within(f"{at}.inputs", route.inputs, set(model.inputs))
+    _within(f"{at}.inputs_in", route.inputs_in, set(route.upstream))
+    for renamed in route.inputs_in.values():
+        _within(f"{at}.inputs_in", renamed, set(route.inputs))
     _within(f"{at}.loss.skus", route.loss.skus if route.loss else (), set(model.price.seed_microusd))
     for name, text in model.texts.items():
         if text.required and name not in route.texts:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from common import telemetry
-from common.catalogue import Route
 from common.contracts.body import BodyInput, JobBody
 from common.messaging import CannotReach
 from common.objects import NotFound, ObjectError, ObjectStore, Refused, TooLarge
@@ -88,8 +87,9 @@ def order_of(job: Job, way: Way, body: OpenBody, *, attempt_no: int, outputs: in
     assert answer_ms is not None, "the catalogue gives every route one of the two"
     texts = {theirs: body.texts[name] for name, theirs in route.texts.items() if name in body.texts}
     # In the order of the route's roles, however the client sent them: some providers tell first from last by place.
-    roles = {role: place for place, role in enumerate(route.inputs)}
-    inputs = sorted((one for one in body.inputs if one.field in roles), key=lambda one: roles[one.field])
+    fields = route.input_fields(job.mode)
+    roles = list(fields)
+    inputs = sorted((one for one in body.inputs if one.field in fields), key=lambda one: roles.index(one.field))
     return Order(
         job_id=job.job_id,
         attempt_no=attempt_no,
@@ -98,18 +98,14 @@ def order_of(job: Job, way: Way, body: OpenBody, *, attempt_no: int, outputs: in
         fields=route.fields(job.mode, job.parameters, outputs),
         texts=texts,
         inputs=tuple(
-            dataclasses.replace(one, field=route.inputs[one.field].removesuffix("[]"), many=_is_list(route, one))
-            for one in inputs
+            dataclasses.replace(one, field=field.removesuffix("[]"), many=field.endswith("[]"))
+            for one, field in ((one, fields[one.field]) for one in inputs)
         ),
         outputs=outputs,
         connect_s=timeouts.connect_ms / 1000,
         timeout_s=max(0.001, min(answer_ms / 1000, left_s)),
         start_within_s=left_s,
     )
-
-
-def _is_list(route: Route, one: Input) -> bool:
-    return route.inputs[one.field].endswith("[]")
 
 
 def end_user(job: Job) -> str:
