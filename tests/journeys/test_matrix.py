@@ -19,9 +19,11 @@ from typing import Any
 import aiohttp
 import av
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from common.catalogue import Model, Route, load
+from simulators.providers import PROVIDERS
 from support.jobs import fingerprint
 from support.matrix import REPORT
 from support.stack import Account, Stack, until
@@ -29,29 +31,53 @@ from support.stack import Account, Stack, until
 EXPECTED = Path(__file__).parent / "matrix"
 WRITE = bool(os.environ.get("WRITE_MATRIX"))
 MODELS = {model.id: model for model in load().models}
+AT_ONCE = 6
 EXTRA: dict[tuple[str, str], dict[str, Any]] = {}
 """What a mode needs besides a prompt and its inputs."""
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def told(stack: Stack) -> dict[str, Any]:
+    """What each provider was told for each model, or what went wrong; all models at once, each route by route."""
+    for name in PROVIDERS:
+        await stack.dial(name, render_ms=0)
+    account = stack.account(10_000_000)
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(model: Model) -> Any:
+        async with slots:
+            return await served(stack, account, model)
+
+    found = await asyncio.gather(*(one(model) for model in MODELS.values()), return_exceptions=True)
+    await stack.reset()
+    return dict(zip(MODELS, found, strict=True))
+
+
 @pytest.mark.parametrize("name", MODELS)
-async def test_what_a_customer_asks_for_reaches_each_provider_in_its_own_words(stack: Stack, name: str) -> None:
-    model = MODELS[name]
-    account = stack.account(1_000_000)
-    seen: dict[str, dict[str, Any]] = {}
-    for route in [one for one in model.routes if f"UPSTREAM_{one.provider.upper()}_BASE_URL" in stack.env]:
-        await stack.dial(route.provider, render_ms=0)
-        with forced(stack, model, route):
-            told = await asyncio.gather(*(made(stack, account, model, route, mode) for mode in route.upstream))
-        await stack.reset(route.provider)
-        for mode, one in zip(route.upstream, told, strict=True):
-            if one is not None:
-                seen.setdefault(mode, {})[route.provider] = one
-                REPORT.append((name, mode, route.provider, one["credits"]))
-    assert set(seen) == set(model.modes)
+async def test_what_a_customer_asks_for_reaches_each_provider_in_its_own_words(
+    told: dict[str, Any], name: str
+) -> None:
+    seen = told[name]
+    if isinstance(seen, BaseException):
+        raise seen
+    assert set(seen) == set(MODELS[name].modes)
     file = EXPECTED / f"{name}.json"
     if WRITE:
         file.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
     assert seen == json.loads(file.read_text())
+
+
+async def served(stack: Stack, account: Account, model: Model) -> dict[str, dict[str, Any]]:
+    """One model in every mode on every route that is there."""
+    seen: dict[str, dict[str, Any]] = {}
+    for route in [one for one in model.routes if f"UPSTREAM_{one.provider.upper()}_BASE_URL" in stack.env]:
+        with forced(stack, model, route):
+            told = await asyncio.gather(*(made(stack, account, model, route, mode) for mode in route.upstream))
+        for mode, one in zip(route.upstream, told, strict=True):
+            if one is not None:
+                seen.setdefault(mode, {})[route.provider] = one
+                REPORT.append((model.id, mode, route.provider, one["credits"]))
+    return seen
 
 
 async def made(stack: Stack, account: Account, model: Model, route: Route, mode: str) -> dict[str, Any] | None:
