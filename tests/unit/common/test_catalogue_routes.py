@@ -25,8 +25,17 @@ def test_every_request_has_a_price_and_two_routes_or_an_excuse(shipped: Model) -
     assert check(shipped) == []
 
 
-def test_a_plain_image_has_two_routes() -> None:
-    assert providers("gpt-image-2") == ["openai", "fal"]
+def test_a_plain_image_has_three_routes_and_an_edit_as_many() -> None:
+    assert providers("gpt-image-2") == ["openai", "fal", "azure"]
+    assert providers("gpt-image-2", "image", "image", "mask") == ["openai", "fal", "azure"]
+
+
+@pytest.mark.parametrize(
+    ("images", "sku"), [(0, "1mp:low"), (1, "1mp:low:edit"), (4, "1mp:low:edit_few"), (16, "1mp:low:edit_many")]
+)
+def test_the_pictures_that_come_in_decide_the_price_too(images: int, sku: str) -> None:
+    request = model("gpt-image-2").request("openai", {"prompt": "x", "quality": "low"}, ["image"] * images)
+    assert request.sku == f"gpt-image-2:{sku}"
 
 
 @pytest.mark.parametrize(
@@ -38,15 +47,15 @@ def test_a_plain_image_has_two_routes() -> None:
         {"output_format": "webp", "output_compression": 80},
     ],
 )
-def test_an_image_that_fal_cannot_be_told_about_stays_with_openai(fields: dict[str, object]) -> None:
-    assert providers("gpt-image-2", **fields) == ["openai"]
+def test_an_image_that_fal_cannot_be_told_about_stays_with_openais_model(fields: dict[str, object]) -> None:
+    assert providers("gpt-image-2", **fields) == ["openai", "azure"]
 
 
 def test_a_wish_the_caller_gives_up_brings_the_route_back() -> None:
     images = model("gpt-image-2")
     request = images.request("openai", {"prompt": "x", "moderation": "low"})
     lossy = images.routes_for(request.mode, request.parameters, lossy=["moderation"])
-    assert [route.provider for route in lossy] == ["openai", "fal"]
+    assert [route.provider for route in lossy] == ["openai", "fal", "azure"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,9 @@ def test_each_provider_is_told_in_its_own_words() -> None:
     images, videos = model("gpt-image-2"), model("seedance-2.0")
     picture = images.request("openai", {"prompt": "x", "size": "1536x1024", "n": 2})
     film = videos.request("openai", {"prompt": "x", "seconds": "8", "size": "720x1280"})
-    openai, fal_images = (route.fields(picture.mode, picture.parameters, picture.outputs) for route in images.routes)
+    openai, fal_images, azure = (
+        route.fields(picture.mode, picture.parameters, picture.outputs) for route in images.routes
+    )
     ark, fal_videos, _ = (route.fields(film.mode, film.parameters, film.outputs) for route in videos.routes)
     assert openai == {
         "size": "1536x1024",
@@ -77,6 +88,7 @@ def test_each_provider_is_told_in_its_own_words() -> None:
         "moderation": "auto",
         "n": 2,
     }
+    assert azure == openai
     assert fal_images == {
         "image_size": {"width": 1536, "height": 1024},
         "quality": "medium",
@@ -96,7 +108,7 @@ def test_frames_choose_the_endpoint_and_its_fields() -> None:
 
 
 def test_only_providers_that_take_tasks_can_hang_on_submit() -> None:
-    openai, fal = model("gpt-image-2").routes
+    openai, fal, _ = model("gpt-image-2").routes
     assert openai.synchronous and openai.timeouts.hang_failover_ms is None
     assert not fal.synchronous and fal.timeouts.hang_failover_ms == 1000
 

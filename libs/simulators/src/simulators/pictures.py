@@ -136,3 +136,12 @@ def encoded(seed: bytes, width: int, height: int, kind: str, quality: int = 90) 
         else:
             picture.convert("RGB").save(out, "WEBP", quality=quality, method=0, xmp=seed.hex().encode())
     return out.getvalue()
+
+
+def kind_of(body: bytes) -> str | None:
+    """png, jpeg or webp by the first bytes; None for anything else."""
+    if body.startswith(SIGNATURE):
+        return "png"
+    if body.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    return "webp" if body[:4] == b"RIFF" and body[8:12] == b"WEBP" else None

@@ -48,6 +48,13 @@ PROVIDERS: dict[str, Provider] = {
         "/v1",
         render_ms=0,
     ),
+    "azure": Provider(
+        "OpenAI's images as a deployment in Azure; its base URL ends in /openai/deployments/{deployment}.",
+        "simulators.openai",
+        "/openai/deployments/gpt-image-2",
+        render_ms=0,
+        build="build_azure",
+    ),
     "ark": Provider(
         "ByteDance Ark's pictures and video tasks; its base URL ends in /api/v3.", "simulators.ark", "/api/v3"
     ),

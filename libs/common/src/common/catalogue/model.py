@@ -28,6 +28,8 @@ class Input(Part):
     max_bytes: Annotated[int, Field(gt=0)]
     by_url: bool = False
     """Whether it is only taken as an address: not every route could be given its bytes."""
+    by_bytes: bool = False
+    """Whether an address is fetched before the job begins: not every route could be given one."""
 
 
 class Mode(Part):

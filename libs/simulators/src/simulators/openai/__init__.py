@@ -1,5 +1,5 @@
-"""OpenAI's images API: generations, answered with inline base64."""
+"""OpenAI's images API, and Azure's deployments of it."""
 
-from simulators.openai.routes import SCENARIOS, build
+from simulators.openai.routes import SCENARIOS, build, build_azure
 
-__all__ = ["SCENARIOS", "build"]
+__all__ = ["SCENARIOS", "build", "build_azure"]

@@ -59,10 +59,21 @@ _AT_ONCE: Mapping[str, tuple[int, str, str | None, str]] = {
 }
 
 
-def early(scenario: str, retry_after_s: float) -> Refusal | None:
-    """What is refused before work begins."""
+_FILTERED = {
+    "code": "contentFilter",
+    "message": "Your task failed as a result of our safety system.",
+    "param": None,
+    "type": "invalid_request_error",
+    "innererror": {"code": "ResponsibleAIPolicyViolation"},
+}
+
+
+def early(scenario: str, retry_after_s: float, *, azure: bool = False) -> Refused | None:
+    """What is refused before work begins; Azure's filter has words of its own."""
     if scenario not in _AT_ONCE:
         return None
+    if azure and scenario == "policy_input":
+        return Refused(400, {"error": _FILTERED})
     headers = {"retry-after": f"{retry_after_s:g}"} if scenario == "429_retry_after" else None
     return Refusal(*_AT_ONCE[scenario], param="size" if scenario == "invalid" else None, headers=headers)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simulators.openai.errors import Refusal
@@ -19,6 +19,7 @@ PARAMETERS = frozenset(
         "partial_images", "stream", "response_format", "user", "safety_identifier", "complexity", "style",
     }
 )  # fmt: skip
+WHOLE = ("n", "output_compression", "partial_images")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "quality": ("auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"),
     "background": ("auto", "transparent", "opaque"),
@@ -31,6 +32,9 @@ MOST_PIXELS = 8_294_400
 LONGEST_SIDE = 3_840
 # Output tokens of a square picture of 1024; other sizes in proportion.
 TOKENS = {"low": 272, "medium": 1_056, "high": 4_160}
+
+INPUT_TOKENS = 1_024
+MOST_IMAGES = 16
 
 _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 
@@ -50,6 +54,7 @@ class Wanted:
     compression: int
     stream: bool
     partial_images: int
+    input_images: int = 0
 
     @property
     def size(self) -> str:
@@ -61,12 +66,13 @@ class Wanted:
         """The usage block of the answer."""
         text = len(self.prompt) // 4 + 1
         image = self.n * max(1, TOKENS[self.quality] * self.width * self.height // 1_048_576)
+        seen = self.input_images * INPUT_TOKENS
         return {
-            "input_tokens": text,
-            "input_tokens_details": {"text_tokens": text, "image_tokens": 0},
+            "input_tokens": text + seen,
+            "input_tokens_details": {"text_tokens": text, "image_tokens": seen},
             "output_tokens": image,
             "output_tokens_details": {"image_tokens": image, "text_tokens": 0},
-            "total_tokens": text + image,
+            "total_tokens": text + seen + image,
         }
 
 
@@ -97,9 +103,25 @@ def _whole(body: Mapping[str, Any], name: str, low: int, high: int, default: int
     return value
 
 
-def parse(body: dict[str, Any]) -> Wanted:
+def parse_edit(fields: Mapping[str, str], images: int, masks: int) -> Wanted:
+    """An edit, whose numbers come as text; raises Refusal."""
+    if not 1 <= images <= MOST_IMAGES:
+        raise Refusal.invalid(
+            "image", f"From 1 to {MOST_IMAGES} images are needed.", code="missing_required_parameter"
+        )
+    if masks > 1:
+        raise Refusal.invalid("mask", "Only one mask is allowed.")
+    body: dict[str, Any] = {
+        name: int(value) if name in WHOLE and value.isdigit() else value for name, value in fields.items()
+    }
+    if "stream" in body:
+        body["stream"] = body["stream"] == "true"
+    return replace(parse(body, PARAMETERS - {"moderation"} | {"input_fidelity"}), input_images=images + masks)
+
+
+def parse(body: dict[str, Any], parameters: frozenset[str] = PARAMETERS) -> Wanted:
     """The request, judged as the API judges it; raises Refusal."""
-    if unknown := body.keys() - PARAMETERS:
+    if unknown := body.keys() - parameters:
         name = min(unknown)
         raise Refusal.invalid(name, f"Unknown parameter: '{name}'.", code="unknown_parameter")
     prompt, model = body.get("prompt"), body.get("model", "gpt-image-2")

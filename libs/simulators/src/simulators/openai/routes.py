@@ -1,9 +1,10 @@
-"""`POST /v1/images/generations` with its scenarios."""
+"""`POST /v1/images/generations` and `/edits` with their scenarios, at OpenAI's addresses and at Azure's."""
 
 import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import orjson
 import pybase64
@@ -14,13 +15,13 @@ from starlette.routing import Route
 from simulators import pictures
 from simulators.control import Simulator, as_json
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Understood, document
+from simulators.exchange import Exchange, Refused, Understood, document
 from simulators.faults import Silence, Unfinished, flood
 from simulators.journal import Call, Journal
 from simulators.links import Links, Output, seed_of
 from simulators.media import PAGE, Darkroom, file_route
 from simulators.openai.errors import Refusal, early, late
-from simulators.openai.request import MODELS, Wanted, parse
+from simulators.openai.request import MODELS, Wanted, parse, parse_edit
 
 SCENARIOS = {
     "ok": "pictures",
@@ -49,13 +50,18 @@ SCENARIOS = {
 }
 
 
-class Images:
-    """The endpoint and what it needs."""
+_LARGEST_FORM_BYTES = 256 * 2**20
 
-    def __init__(self, dials: Dials, journal: Journal, links: Links, api_key: str | None) -> None:
-        self.dials, self.journal, self.links, self.api_key = dials, journal, links, api_key
+
+class Images:
+    """The endpoints and what they need. With ``azure`` a deployment stands for the model, and the key comes apart."""
+
+    def __init__(
+        self, dials: Dials, journal: Journal, links: Links, api_key: str | None, *, azure: bool = False
+    ) -> None:
+        self.dials, self.journal, self.links, self.api_key, self.azure = dials, journal, links, api_key, azure
         self.exchange = Exchange(
-            dials, journal, self._check_key, lambda scenario: early(scenario, dials.now.retry_after_s),
+            dials, journal, self._check_key, lambda scenario: early(scenario, dials.now.retry_after_s, azure=azure),
             prefix="req_", headers={"openai-version": "2020-10-01", "openai-organization": "stand-in"},
         )  # fmt: skip
 
@@ -63,10 +69,46 @@ class Images:
         """One call: judged, journalled, drawn."""
         return await self.exchange("submit", request, self._understand, self._work)
 
+    async def edit(self, request: Request) -> Response:
+        """The same from pictures in a form."""
+        return await self.exchange("submit", request, self._understand_form, self._work)
+
     async def _understand(self, request: Request) -> Understood[Wanted]:
+        self._check_version(request)
         body = await document(request, Refusal.unreadable())
-        wanted = parse(body)
+        wanted = parse(self._deployed(body))
         return Understood(wanted, wanted.prompt, wanted.model, body)
+
+    async def _understand_form(self, request: Request) -> Understood[Wanted]:
+        self._check_version(request)
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise Refusal.invalid("image", "Images are sent as multipart/form-data.", code="unsupported_content_type")
+        texts: dict[str, Any] = {}
+        files: dict[str, list[bytes]] = {}
+        async with request.form(max_files=17, max_part_size=_LARGEST_FORM_BYTES) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, str):
+                    texts[name] = value
+                else:
+                    files.setdefault(name.removesuffix("[]"), []).append(await value.read())
+        if unknown := files.keys() - {"image", "mask"}:
+            raise Refusal.invalid(min(unknown), f"Unknown parameter: '{min(unknown)}'.", code="unknown_parameter")
+        given, masks = files.get("image", []), files.get("mask", [])
+        for body in (*given, *masks):
+            if pictures.kind_of(body) is None:
+                raise Refusal.invalid(
+                    "image", "Invalid image file: expected PNG, JPEG or WebP.", "invalid_image_file"
+                )
+        wanted = parse_edit(self._deployed(texts), len(given), len(masks))
+        return Understood(wanted, wanted.prompt, wanted.model, {**texts, **files})
+
+    def _deployed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """At Azure the deployment says which model; a ``model`` beside it is not looked at."""
+        return {**body, "model": "gpt-image-2"} if self.azure else body
+
+    def _check_version(self, request: Request) -> None:
+        if self.azure and not request.query_params.get("api-version"):
+            raise Refused(404, {"error": {"code": "404", "message": "Resource not found"}})
 
     async def _work(self, wanted: Wanted, call: Call, request: Request) -> Response:
         scenario, setting = call.scenario, self.dials.now
@@ -104,6 +146,12 @@ class Images:
         return as_json({"created": int(time.time()), "data": data, "usage": wanted.usage})
 
     def _check_key(self, request: Request) -> None:
+        if self.azure:
+            key = request.headers.get("api-key", "")
+            if not key or (self.api_key is not None and key != self.api_key):
+                said = "Access denied due to invalid subscription key or wrong API endpoint."
+                raise Refused(401, {"error": {"code": "401", "message": said}})
+            return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key or (self.api_key is not None and key != self.api_key):
             raise Refusal.no_key()
@@ -169,7 +217,21 @@ def build(links: Links | None = None, start: Setting | None = None, api_key: str
 
     routes = [
         Route("/v1/images/generations", images.generate, methods=["POST"]),
+        Route("/v1/images/edits", images.edit, methods=["POST"]),
         Route("/v1/models", models),
         file_route(links, Darkroom(), dials, journal),
     ]
     return Simulator("openai", routes, dials, journal)
+
+
+def build_azure(links: Links | None = None, start: Setting | None = None, api_key: str | None = None) -> Simulator:
+    """One deployment of GPT Image 2 in Azure; any key is right unless one is named."""
+    dials, journal, links = Dials(SCENARIOS, ("submit",), start), Journal(), links or Links()
+    images = Images(dials, journal, links, api_key, azure=True)
+    base = "/openai/deployments/{deployment}/images"
+    routes = [
+        Route(f"{base}/generations", images.generate, methods=["POST"]),
+        Route(f"{base}/edits", images.edit, methods=["POST"]),
+        file_route(links, Darkroom(), dials, journal),
+    ]
+    return Simulator("azure", routes, dials, journal)

@@ -5,7 +5,7 @@ from dispatcher.upstreams.ark_video import ArkVideo
 from dispatcher.upstreams.dashscope_video import DashScopeVideo
 from dispatcher.upstreams.fal_queue import FalQueue
 from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
-from dispatcher.upstreams.openai_images import OpenAIImages
+from dispatcher.upstreams.openai_images import AzureImages, OpenAIImages
 from dispatcher.upstreams.protocol import Upstream
 from dispatcher.upstreams.replicate import Replicate
 from dispatcher.upstreams.vidu_video import ViduVideo
@@ -13,6 +13,7 @@ from dispatcher.upstreams.xai_video import XaiVideo
 
 PROTOCOLS: dict[str, type[Upstream]] = {
     "openai-images": OpenAIImages,
+    "azure-images": AzureImages,
     "gemini-content": GeminiContent,
     "vertex-content": VertexContent,
     "ark-images": ArkImages,

@@ -1,16 +1,18 @@
-"""OpenAI's images API (``POST /images/generations``): synchronous, results inline as base64, or by URL.
+"""OpenAI's images API (``/images/generations`` and ``/images/edits``): synchronous, pictures as base64 or by URL.
 
-The account's pseudonym becomes ``safety_identifier`` unless the customer sent one. ``revised_prompt`` in answers
-is dropped: it quotes the request. There is no cancel and nothing to poll.
+Pictures that come with the order make it an edit: a form with files, for JSON has no place for bytes. The account's
+pseudonym becomes ``safety_identifier`` unless the customer sent one. ``revised_prompt`` in answers is dropped: it
+quotes the request. There is no cancel and nothing to poll. Azure speaks the same with other signs.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from urllib3 import encode_multipart_formdata
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
-from dispatcher.domain.jobs import Inline, Link, Order, Produced
+from dispatcher.domain.jobs import Inline, Input, Link, Order, Produced
 from dispatcher.upstreams import classify, media
 from dispatcher.upstreams.budget import MIB
 from dispatcher.upstreams.client import Answer, Client
@@ -18,6 +20,7 @@ from dispatcher.upstreams.protocol import Account, BytesSent
 
 _BYTES_PER_OUTPUT = 24 * MIB
 _MAX_BYTES = 96 * MIB
+_AZURE_VERSION = "2025-04-01-preview"
 _REFUSALS = (
     "moderation",
     "content_policy",
@@ -39,21 +42,20 @@ class OpenAIImages:
 
     async def submit(self, order: Order, sent: BytesSent) -> Produced:  # noqa: ARG002 - it answers with the result
         """Ask for the pictures and wait for them; that takes minutes, so silence means nothing."""
-        body: dict[str, Any] = {
-            "model": order.upstream_model,
-            "safety_identifier": order.end_user,
-            **order.fields,
-            **order.texts,
-        }
+        fields = {**self._signs(order), **order.fields, **order.texts}
+        if order.inputs:
+            body, content_type = encode_multipart_formdata(_parts(fields, order.inputs))
+        else:
+            body, content_type = orjson.dumps(fields), "application/json"
         answer = await self._client.send(
             "POST",
-            f"{self._account.base_url}/images/generations",
+            self._url("edits" if order.inputs else "generations"),
             headers={
-                "authorization": f"Bearer {self._account.api_key}",
-                "content-type": "application/json",
+                **self._key(),
+                "content-type": content_type,
                 "x-client-request-id": f"{order.job_id.hex}-{order.attempt_no}",
             },
-            body=orjson.dumps(body),
+            body=body,
             timeout_s=order.timeout_s,
             connect_s=order.connect_s,
             max_bytes=min(MIB + order.outputs * _BYTES_PER_OUTPUT, _MAX_BYTES),
@@ -63,6 +65,44 @@ class OpenAIImages:
             raise _failure(answer, parsed.get("error"))
         del answer  # tens of MiB; what is parsed are as many
         return _produced(parsed, order.outputs)
+
+    def _url(self, what: str) -> str:
+        return f"{self._account.base_url}/images/{what}"
+
+    def _key(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._account.api_key}"}
+
+    def _signs(self, order: Order) -> dict[str, Any]:
+        """What names the model and the end user."""
+        return {"model": order.upstream_model, "safety_identifier": order.end_user}
+
+
+class AzureImages(OpenAIImages):
+    """The same with a deployment in Azure: the base URL names it (``.../openai/deployments/{deployment}``)."""
+
+    def _url(self, what: str) -> str:
+        return f"{super()._url(what)}?api-version={_AZURE_VERSION}"
+
+    def _key(self) -> dict[str, str]:
+        return {"api-key": self._account.api_key}
+
+    def _signs(self, order: Order) -> dict[str, Any]:
+        return {"user": order.end_user}
+
+
+def _parts(fields: Mapping[str, Any], inputs: tuple[Input, ...]) -> list[tuple[str, Any]]:
+    """Texts first, then files, as the API's own client sends them."""
+    parts: list[tuple[str, Any]] = [
+        (name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in fields.items()
+    ]
+    for number, one in enumerate(inputs):
+        if one.body is None:
+            # The model's file says that its addresses are fetched beforehand; a job of an older one may have some.
+            raise UpstreamFailed(FailureClass.INVALID_REQUEST, "input_by_url")
+        name = f"{one.field}[]" if one.many else one.field
+        media_type = one.media_type or "image/png"
+        parts.append((name, (f"{number}.{media.EXTENSIONS.get(media_type, 'png')}", one.body, media_type)))
+    return parts
 
 
 def _produced(parsed: dict[str, Any], wanted: int) -> Produced:

@@ -1,4 +1,4 @@
-"""``POST /v1/images/generations``: waits for the pictures like OpenAI's, unless asked not to."""
+"""``POST /v1/images/generations`` and ``/edits``: wait for the pictures like OpenAI's, unless asked not to."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from gateway.api.counter import Counter
 from gateway.api.desk import Desk, response_format
 from gateway.api.views import Views
 from gateway.domain.job import Output
-from gateway.errors import Gone
+from gateway.errors import Gone, InvalidRequest
 
 _PAUSES_S = (0.1, 0.2, 0.5, 1, 2, 3, 4, 4, 4)
 
@@ -31,14 +31,24 @@ class OpenAIImages:
 
     async def generate(self, request: Request) -> Response:
         """Pictures now; with ``Prefer: respond-async`` a task at once."""
+        return await self._make(request, edit=False)
+
+    async def edit(self, request: Request) -> Response:
+        """The same from pictures that came with the request: in a form, as the SDK sends them, or in JSON."""
+        return await self._make(request, edit=True)
+
+    async def _make(self, request: Request, *, edit: bool) -> Response:
         caller = await self._desk.caller(request)
         job_id = new_job_id()
-        form = await self._desk.read(request, caller, job_id, forms=False)
+        form = await self._desk.read(request, caller, job_id, forms=edit)
         wanted = response_format(form.fields)
         waits = not _prefers_async(request)
         async with self._desk.order(
             request, caller, form, job_id=job_id, kind="image", dialect="openai", waits=waits
         ) as order:
+            if edit and not order.model.modes[order.request.mode].inputs:
+                message = "An edit needs a picture: send image, or use /v1/images/generations."
+                raise InvalidRequest(message, code="missing_required_parameter", param="image")
             if not waits:
                 job = await self._counter.accepted(request, order)
                 headers = {"preference-applied": "respond-async", "location": f"/v1/tasks/{task_id(job.job_id)}"}

@@ -63,6 +63,8 @@ def operations(  # noqa: PLR0917 - one per wing of the API
     return (
         Operation("POST", "/v1/images/generations", images.generate, "Make pictures and wait for them", "Images",
                   body="openai image", errors=_SUBMIT_OPENAI),
+        Operation("POST", "/v1/images/edits", images.edit, "Make pictures from pictures and wait for them", "Images",
+                  body="openai image", errors=_SUBMIT_OPENAI),
         Operation("POST", "/v1/videos", videos.create, "Start a video", "Video", body="openai video",
                   errors=_SUBMIT_OPENAI),
         Operation("GET", "/v1/videos", videos.list, "List videos", "VideoList", query=page),

@@ -14,6 +14,7 @@ import pybase64
 from common.catalogue import Dialect, Input, Model, speakable
 from common.contracts.body import BodyInput
 from common.egress import EgressPolicy, EgressRefused, check_url
+from gateway.api.reading.fetching import fetch
 from gateway.api.reading.limits import FILE_BYTES, FILES
 from gateway.api.reading.multipart import Form
 from gateway.api.reading.staging import StagedFile, Staging
@@ -70,6 +71,13 @@ class MediaFields:
                 reference = _reference(value, name)
                 if reference[:5].lower() == "data:":
                     file = await self._staging.stage(job_id, _decode(reference, name))
+                    form.files.append((name, file))
+                    inputs.append(_of_file(role, model.inputs[role], name, file))
+                    digests[f"{name}/{len(digests)}"] = file.sha256
+                elif model.inputs[role].by_bytes:
+                    await self._judge(reference, name)
+                    most, arriving = model.inputs[role].max_bytes, self._staging.begin(job_id)
+                    file = await fetch(reference, name, arriving, self._policy, most)
                     form.files.append((name, file))
                     inputs.append(_of_file(role, model.inputs[role], name, file))
                     digests[f"{name}/{len(digests)}"] = file.sha256
