@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from simulators.providers import PROVIDERS
 from stack import environment
 from stack.choices import Choices
 from stack.credentials import Credentials
@@ -37,6 +38,16 @@ def test_a_container_is_given_what_the_local_process_is_given(service, tmp_path)
     given = COMPOSE["services"][service]["environment"]
     assert set(local) - LOCAL_ONLY - set(given) == set()
     assert "DATABASE_URL" not in given
+
+
+def test_every_provider_has_its_stand_in_and_is_a_route():
+    dispatcher, gateway = (COMPOSE["services"][name]["environment"] for name in ("dispatcher", "gateway"))
+    command = COMPOSE["services"]["providers"]["command"]
+    for name, provider in PROVIDERS.items():
+        port = command[command.index(f"--{name}-port") + 1]
+        assert dispatcher[f"UPSTREAM_{name.upper()}_BASE_URL"].endswith(f":{port}{provider.path}}}")
+        assert f"UPSTREAM_{name.upper()}_API_KEY" in dispatcher
+    assert gateway["GATEWAY_PROVIDERS"] == "${GATEWAY_PROVIDERS:-" + ",".join(PROVIDERS) + "}"
 
 
 def test_every_service_has_its_schema_made_before_it_starts():
