@@ -78,4 +78,9 @@ PROVIDERS: dict[str, Provider] = {
     "dashscope": Provider(
         "Alibaba Model Studio's video tasks; its base URL ends in /api/v1.", "simulators.dashscope", "/api/v1"
     ),
+    "veo": Provider(
+        "Veo by Vertex AI; its base URL ends in project and location.",
+        "simulators.veo",
+        "/v1/projects/stand-in/locations/us-central1",
+    ),
 }

@@ -9,7 +9,7 @@ from common.objects import NotFound, ObjectError, ObjectStore, TooLarge, digest_
 from dispatcher.domain.jobs import Inline, Link, Produced
 from dispatcher.running.insisting import insist
 from dispatcher.running.runs import Attempt, Made, Run
-from dispatcher.upstreams.media import EXTENSIONS, image_type
+from dispatcher.upstreams.media import EXTENSIONS, type_of
 
 _MAX_ADOPTED_BYTES = 64 * 1024 * 1024
 
@@ -46,7 +46,7 @@ class Outputs:
             except (NotFound, TooLarge):
                 return None
             digest = await digest_of(body)
-            made.append(_made(attempt, int(name), keys[name], body, image_type(body), digest))
+            made.append(_made(attempt, int(name), keys[name], body, type_of(body), digest))
         return tuple(made)
 
     async def _keep(self, run: Run, attempt: Attempt, index: int, one: Inline | Link) -> Made:

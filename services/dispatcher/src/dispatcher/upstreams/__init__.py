@@ -8,6 +8,7 @@ from dispatcher.upstreams.gemini_content import GeminiContent, VertexContent
 from dispatcher.upstreams.openai_images import AzureImages, OpenAIImages
 from dispatcher.upstreams.protocol import Upstream
 from dispatcher.upstreams.replicate import Replicate
+from dispatcher.upstreams.vertex_video import VertexVideo
 from dispatcher.upstreams.vidu_video import ViduVideo
 from dispatcher.upstreams.xai_video import XaiVideo
 
@@ -16,6 +17,7 @@ PROTOCOLS: dict[str, type[Upstream]] = {
     "azure-images": AzureImages,
     "gemini-content": GeminiContent,
     "vertex-content": VertexContent,
+    "vertex-video": VertexVideo,
     "ark-images": ArkImages,
     "ark-video": ArkVideo,
     "dashscope-video": DashScopeVideo,

@@ -7,7 +7,7 @@ import pybase64
 from common import pictures
 from dispatcher.domain.jobs import Link
 
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 """Types an inline output may have, with the extension of its object."""
 TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 """The same by the name that an ``output_format`` has for them."""
@@ -39,3 +39,22 @@ def image_type(body: bytes) -> str | None:
     found = pictures.type_of(body[: pictures.HEAD_BYTES])
     whole = pictures.is_whole(body[: pictures.HEAD_BYTES], body[-pictures.TAIL_BYTES :], len(body))
     return found if found in EXTENSIONS and whole else None
+
+
+def type_of(body: bytes) -> str | None:
+    """The media type of a whole picture or film; None for anything else."""
+    return "video/mp4" if is_film(body) else image_type(body)
+
+
+def is_film(body: bytes) -> bool:
+    """Whether this is an MP4 whose boxes end where the bytes do, an index among them (ISO/IEC 14496-12, 4.2)."""
+    at, kinds = 0, set()
+    while at + 8 <= len(body):
+        length, kind = int.from_bytes(body[at : at + 4]), bytes(body[at + 4 : at + 8])
+        if length == 1:
+            length = int.from_bytes(body[at + 8 : at + 16])
+        if length < 8:
+            return False
+        kinds.add(kind)
+        at += length
+    return at == len(body) and {b"ftyp", b"moov"} <= kinds
