@@ -93,8 +93,8 @@ async def test_with_every_route_down_the_job_fails_refunded_and_is_never_seen_fa
     stack: Stack, primary: str
 ) -> None:
     await stack.dial("ark", render_ms=0)
-    await stack.dial(primary, scenario="500")
-    await stack.dial("fal", scenario="500")
+    for provider in (primary, "fal", "azure", "replicate"):
+        await stack.dial(provider, scenario="500")
     account = stack.account(10_000)
     path = "/images/generations" if primary == "openai" else "/videos/generations"
     body = {"model": "gpt-image-2" if primary == "openai" else "seedance-2.0", "prompt": "nobody will draw this"}

@@ -91,12 +91,12 @@ async def test_a_mistake_in_a_form_names_its_field(stack: Stack, sdk: Sdk) -> No
 async def test_a_refused_video_reads_as_failed_and_costs_nothing(stack: Stack, sdk: Sdk) -> None:
     account = stack.account(10_000)
     client = sdk(account)
-    for simulator in ("ark", "fal"):
+    for simulator in ("ark", "fal", "replicate"):
         await stack.dial(simulator, scenario="500")
     try:
         video = await client.videos.create_and_poll(model=MODEL, prompt=PROMPT, seconds="4")
     finally:
-        await stack.reset("ark", "fal")
+        await stack.reset("ark", "fal", "replicate")
     assert video.status == "failed"
     assert video.error
     assert video.error.code == "upstream_unavailable"
