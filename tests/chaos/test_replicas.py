@@ -62,7 +62,7 @@ async def _is_open(stack: Stack, url: str) -> bool:
 _STATE = "breaker_state{"
 
 
-async def test_the_status_page_tells_of_a_route_that_rests_and_of_one_that_is_drained(stack: Stack) -> None:
+async def test_the_status_page_tells_of_a_route_that_rests(stack: Stack) -> None:
     async def standing(model: str) -> dict:
         _, body = await stack.native("GET", "/status")
         return next(one for one in body["data"] if one["model"] == model)
@@ -72,15 +72,16 @@ async def test_the_status_page_tells_of_a_route_that_rests_and_of_one_that_is_dr
         return (now["status"], now["routes_well"]) == ("operational", now["routes"])
 
     await until(is_operational, 60)  # the words of a killed dispatcher are forgotten after a while
-    await stack.dial("openai", scenario="auth")
-    told = await together([image(stack, stack.account(10_000), "a refused key")], 1)
+    # An empty account is left alone for five minutes: long enough to be seen on the slowest machine.
+    await stack.dial("openai", scenario="quota")
+    told = await together([image(stack, stack.account(10_000), "an empty account")], 1)
     assert [one.code for one in told if not one.ok] == []
 
     async def is_degraded() -> bool:
         now = await standing("gpt-image-2")
         return (now["status"], now["routes_well"]) == ("degraded", now["routes"] - 1)
 
-    await until(is_degraded, 10)
+    await until(is_degraded, 30)
     assert (await standing("seedance-2.0"))["status"] == "operational"
     async with aiohttp.ClientSession(stack.service_url("GATEWAY")) as http, http.get("/status") as answer:
         page = await answer.text()
