@@ -39,6 +39,11 @@ _CODES: Mapping[str, FailureClass] = {
     "ServiceUnavailable": FailureClass.UNAVAILABLE,
 }
 """By the longest known beginning of the code, up to a dot."""
+_HAPPY_HORSE = "happyhorse-1.0-"
+_MICROUSD_PER_SECOND: Mapping[int, int] = {720: 140_000, 1080: 240_000}
+"""Happy Horse 1.0's list price in Singapore, by ``SR``, the tier that the usage names; Beijing is a tenth cheaper."""
+_LONGEST_BILLED_S = 120
+"""Far above what a task can be billed for: a usage that says more is not believed."""
 
 
 class DashScopeVideo:
@@ -72,10 +77,10 @@ class DashScopeVideo:
         if not isinstance(task, str) or not 0 < len(task) <= 200:
             # It said yes, but to what? The task may be running.
             raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_task_id")
-        return Accepted(task, {"id": task})
+        return Accepted(task, {"id": task, "model": order.upstream_model})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
-        """The task's state; its film once it succeeded."""
+        """The task's state; its film, and what its seconds cost, once it succeeded."""
         try:
             answer = await self._client.send(
                 "GET", self._url(reference), headers=self._headers(), timeout_s=timeout_s
@@ -95,7 +100,7 @@ class DashScopeVideo:
         link = media.link(output.get("video_url"), "video/mp4")
         if link is None:
             raise UpstreamFailed(FailureClass.FAILED_GENERATION, "no_output")
-        return Produced((link,))
+        return Produced((link,), _cost_microusd(answer.object().get("usage"), reference.get("model", "")))
 
     async def cancel(self, reference: Mapping[str, str], timeout_s: float) -> bool:
         """Take it back while it is PENDING."""
@@ -114,6 +119,20 @@ class DashScopeVideo:
 def _output(answer: Answer) -> Mapping[str, Any]:
     output = answer.object().get("output")
     return output if isinstance(output, dict) else {}
+
+
+def _cost_microusd(usage: object, model: str) -> int | None:
+    """What the billed seconds (a source's among them) cost at list price.
+
+    Alibaba says how many they were, not what it charges.
+    """
+    if not isinstance(usage, dict) or not model.startswith(_HAPPY_HORSE):
+        return None
+    seconds, tier = usage.get("duration"), usage.get("SR")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST_BILLED_S:
+        return None
+    rate = _MICROUSD_PER_SECOND.get(tier) if isinstance(tier, int) else None
+    return None if rate is None else round(seconds * rate)
 
 
 def _class_of(said: Mapping[str, Any]) -> FailureClass | None:
