@@ -41,6 +41,12 @@ async def test_a_film_is_begun_waited_for_and_fetched(reset: Providers) -> None:
         assert film.content_type == "video/mp4"
 
 
+async def test_a_film_is_waited_for_in_one_call(reset: Providers) -> None:
+    done = await asyncio.to_thread(VideoSynthesis.call, model="happyhorse-1.0-t2v", prompt="a horse", duration=3)
+    assert (done.status_code, done.output.task_status) == (HTTPStatus.OK, "SUCCEEDED")
+    assert (done.usage["duration"], done.usage["SR"]) == (3, 1080)
+
+
 async def test_media_go_as_the_client_sends_them(reset: Providers) -> None:
     media = [{"type": "first_frame", "url": "https://frames.example/a.png"}]
     begun = await begin(model="happyhorse-1.0-i2v", media=media)
