@@ -25,15 +25,13 @@ from PIL import Image
 from common.catalogue import Model, Route, load
 from simulators.providers import PROVIDERS
 from support.jobs import fingerprint
-from support.matrix import REPORT
+from support.matrix import REPORT, UNRECORDED
 from support.stack import Account, Stack, until
 
 EXPECTED = Path(__file__).parent / "matrix"
 WRITE = bool(os.environ.get("WRITE_MATRIX"))
 MODELS = {model.id: model for model in load().models}
 AT_ONCE = 6
-EXTRA: dict[tuple[str, str], dict[str, Any]] = {}
-"""What a mode needs besides a prompt and its inputs."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -64,7 +62,10 @@ async def test_what_a_customer_asks_for_reaches_each_provider_in_its_own_words(
     file = EXPECTED / f"{name}.json"
     if WRITE:
         file.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
-    assert seen == json.loads(file.read_text())
+    if file.exists():
+        assert seen == json.loads(file.read_text())
+    else:  # a new model is one file; the report says that nobody has read yet what its providers are told
+        UNRECORDED.add(name)
 
 
 async def served(stack: Stack, account: Account, model: Model) -> dict[str, dict[str, Any]]:
@@ -159,7 +160,7 @@ def order(stack: Stack, model: Model, mode: str, prompt: str) -> tuple[dict[str,
         if media:
             fields[field] = media if most > 1 else media[0]
         roles += [role] * count
-    return {**fields, **EXTRA.get((model.id, mode), {})}, roles
+    return fields, roles
 
 
 def given_as(model: Model) -> set[str]:

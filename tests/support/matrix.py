@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 REPORT: list[tuple[str, str, str, float]] = []
 """Model, mode, provider, credits."""
+UNRECORDED: set[str] = set()
+"""Models with nothing to compare with."""
 
 
 def lines() -> Iterator[str]:
@@ -12,4 +14,9 @@ def lines() -> Iterator[str]:
     for model, mode, provider, price in REPORT:
         served.setdefault((model, mode), []).append(f"{provider} {price:g}")
     for (model, mode), routes in served.items():
-        yield f"{model:<24}{mode:<20}{', '.join(routes)}"
+        note = (
+            "   NOT RECORDED: WRITE_MATRIX=1 writes what providers are told, to be read"
+            if model in UNRECORDED
+            else ""
+        )
+        yield f"{model:<24}{mode:<20}{', '.join(routes)}{note}"

@@ -109,5 +109,19 @@ def test_a_proof_fails_when_a_file_promises_too_much(
     assert any(says in complaint for complaint in check(model))
 
 
+def test_a_word_is_missing_for_a_value_that_decides_the_price(tmp_path: Path) -> None:
+    file = changed(
+        tmp_path, "veo-3.1", ('words = { "true" = "audio", "false" = "silent" }', 'words = { "true" = "audio" }')
+    )
+    with pytest.raises(CatalogueError, match="false"):
+        read_model(file)
+
+
+def test_what_may_come_more_than_once_is_described_as_a_list_too() -> None:
+    properties = load().find("vidu-q3").parameters_schema("native")["properties"]  # type: ignore[union-attr]
+    assert properties["image_urls"]["anyOf"][1]["maxItems"] == 7
+    assert properties["first_frame_image"]["type"] == "string"
+
+
 def test_the_catalogue_is_read_once() -> None:
     assert load() is load()

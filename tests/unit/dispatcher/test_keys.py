@@ -191,6 +191,14 @@ def test_a_drained_route_gets_nothing_and_a_forced_one_comes_first_whatever_its_
         choice = house.choose()
         assert choice.way.provider == "fal"
         choice.failed(Failure(FailureClass.UNAVAILABLE, "http_500"))
+    pace = house.router.pace("fal", "gpt-image-2")
+    for number in range(30):
+        pace.took("a", 10, number)
+    for number in range(10):
+        pace.took("a", 90, 30 + number)
+    house.now = 41
+    assert pace.is_slow(house.now)
+    assert house.choose().way.provider == "fal"
     house.router.heed([])
     assert house.choose().way.provider == "openai"
 

@@ -5,12 +5,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from common.catalogue.base import Micro, Part, Step, class_of, rising
+from common.catalogue.base import Micro, Part, Scalar, Step, class_of, rising
 from common.catalogue.conditions import Parameters
 from common.catalogue.parameters import Integer, Parameter, Pixels
 
 MARGIN_PERCENT = 15
 TENTH_OF_A_CREDIT_MICROUSD = 100
+
+
+def written(value: Scalar) -> str:
+    """A value as JSON writes it, without quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Dimension(Part):
@@ -31,7 +36,7 @@ class Dimension(Part):
         """The part's name for these parameters."""
         value = parameters[self.parameter]
         if self.words:
-            return self.words[str(value).lower() if isinstance(value, bool) else str(value)]
+            return self.words[written(value)]
         if not self.steps:
             return str(value)
         assert isinstance(declared, Integer | Pixels), "only numbers and sizes have classes"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from common.catalogue.base import DIALECTS, Dialect, class_of
 from common.catalogue.parameters import Integer, Parameter
-from common.catalogue.pricing import Dimension, ModeClass
+from common.catalogue.pricing import Dimension, ModeClass, written
 
 if TYPE_CHECKING:
     from common.catalogue.model import Model
@@ -42,11 +42,14 @@ def parameters_schema(model: "Model", dialect: Dialect, language: Literal["en", 
             for field, schema in translation.properties().items():
                 either = [properties[field], schema] if field in properties else []
                 properties[field] = {"anyOf": either} if either else schema
-    for known in model.inputs.values():
+    for role, known in model.inputs.items():
         for field in known.fields.get(dialect, ())[:1]:
             types = ", ".join(known.media_types)
-            about = f"URL of {types}, at most {known.max_bytes} bytes."
-            properties[field] = {"type": "string", "format": "uri", "description": about}
+            about = {"description": f"URL of {types}, at most {known.max_bytes} bytes."}
+            one = {"type": "string", "format": "uri"}
+            most = max(mode.inputs.get(role, (0, 1))[1] for mode in model.modes.values())
+            several = {"type": "array", "items": one, "maxItems": most}
+            properties[field] = ({"anyOf": [one, several]} if most > 1 else one) | about
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
@@ -76,6 +79,9 @@ def verify(model: "Model") -> None:
                 raise ValueError("price.by: modes must name every mode of the model, and no other")
             continue
         _within("price", [part.parameter], always)
+        if part.words:
+            reachable = [written(value) for value in model.parameters[part.parameter].reachable()]
+            _within("price.by.words", reachable, set(part.words))
         if part.steps:
             _verify_classes(part, model.parameters[part.parameter])
     for name, mode in model.modes.items():

@@ -117,7 +117,7 @@ class Videos:
         if request.headers.get("x-dashscope-async") != "enable":
             raise Flat(403, "AccessDenied", "current user api does not support synchronous calls.")
         body = await document(request, Flat(400, "InvalidParameter", "The body is no JSON object."))
-        if body.get("model") not in MODELS:
+        if str(body.get("model")) not in MODELS:
             raise Flat(404, "ModelNotFound", "Model can not be found.")
         try:
             wanted = parse(body)

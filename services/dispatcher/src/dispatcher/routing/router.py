@@ -272,9 +272,15 @@ class Router:
             metrics.open_orders.set(sum(key.open for key in ring.keys), provider)
 
     def _by_pace(self, model: Model, routes: list[Route]) -> list[Route]:
-        """The same routes, those that are slow behind the others."""
+        """The same routes, those that are slow behind the others; a forced one stays where it is."""
         now = self._clock()
-        return sorted(routes, key=lambda route: self.pace(route.provider, model.id).is_slow(now))
+        return sorted(
+            routes,
+            key=lambda route: (
+                not self.overrides.forced(route.provider, model.id)
+                and self.pace(route.provider, model.id).is_slow(now)
+            ),
+        )
 
     def _of(self, job: Job, provider: str) -> list[Route]:
         model = self.model(job.model)
