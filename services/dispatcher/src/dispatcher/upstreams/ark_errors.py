@@ -1,7 +1,7 @@
 """What Ark's error codes mean, for pictures and videos alike."""
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
-from dispatcher.upstreams import classify
+from dispatcher.upstreams import classify, tasks
 from dispatcher.upstreams.client import Answer
 
 _BY_CODE: tuple[tuple[str, FailureClass], ...] = (
@@ -39,7 +39,4 @@ def failed(answer: Answer) -> UpstreamFailed:
 
 def ended(error: object, code: str) -> UpstreamFailed:
     """The failure of what was begun and did not succeed: refused, or just failed."""
-    kind = class_of(error)
-    if kind not in (FailureClass.CONTENT_POLICY, FailureClass.INVALID_REQUEST):
-        kind = FailureClass.FAILED_GENERATION
-    return UpstreamFailed(kind, code)
+    return tasks.ended(class_of(error), code)

@@ -33,8 +33,7 @@ class ArkImages:
             **order.texts,
         }
         for one in order.inputs:
-            url = one.url or media.data_url(one.body or b"", one.media_type or "image/png")
-            body.setdefault(one.field, []).append(url)
+            body.setdefault(one.field, []).append(media.source(one))
         answer = await self._client.send(
             "POST",
             f"{self._account.base_url}/images/generations",

@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
-from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Input, Link, Order, Pending, Produced
-from dispatcher.upstreams import ark_errors, media
+from dispatcher.upstreams import ark_errors, media, tasks
 from dispatcher.upstreams.client import Client
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
@@ -43,34 +40,19 @@ class ArkVideo:
             **order.fields,
             **texts,
         }
-        answer = await self._client.send(
-            "POST",
-            self._url(),
-            headers=self._headers(f"{order.job_id.hex}-{order.attempt_no}"),
-            body=orjson.dumps(body),
-            timeout_s=order.timeout_s,
-            connect_s=order.connect_s,
-            sent=sent,
-        )
+        headers = {**self._headers(), "x-client-request-id": f"{order.job_id.hex}-{order.attempt_no}"}
+        answer = await tasks.place(self._client, self._url(), body, headers=headers, order=order, sent=sent)
         if answer.status not in (200, 201):
             raise ark_errors.failed(answer)
-        task = answer.object().get("id")
-        if not isinstance(task, str) or not 0 < len(task) <= 200:
-            # It said yes, but to what? The task may be running.
-            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_task_id")
+        task = tasks.name_of(answer.object().get("id"), "task_id")
         return Accepted(task, {"id": task})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
         """The task's state; its video once it succeeded."""
-        try:
-            answer = await self._client.send(
-                "GET", self._url(reference["id"]), headers=self._headers(), timeout_s=timeout_s
-            )
-        except UpstreamFailed as error:
-            raise CannotAsk(error.failure.code) from None
+        answer = await tasks.ask(self._client, self._url(reference["id"]), self._headers(), timeout_s)
         task = answer.object()
         if answer.status != 200 or not task:
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+            raise tasks.not_now(answer)
         status = task.get("status")
         if status in ("queued", "running"):
             return Pending(answer.retry_after_s)
@@ -93,17 +75,13 @@ class ArkVideo:
         base = f"{self._account.base_url}/contents/generations/tasks"
         return f"{base}/{quote(task, safe='')}" if task else base
 
-    def _headers(self, request_id: str | None = None) -> dict[str, str]:
-        headers = {"authorization": f"Bearer {self._account.api_key}"}
-        if request_id:
-            headers |= {"content-type": "application/json", "x-client-request-id": request_id}
-        return headers
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._account.api_key}"}
 
 
 def _content(one: Input) -> dict[str, Any]:
     medium = "video" if "video" in one.field else "audio" if "audio" in one.field else "image"
-    url = one.url or media.data_url(one.body or b"", one.media_type or _TYPES[medium])
-    return {"type": f"{medium}_url", f"{medium}_url": {"url": url}, "role": one.field}
+    return {"type": f"{medium}_url", f"{medium}_url": {"url": media.source(one, _TYPES[medium])}, "role": one.field}
 
 
 def _result(task: Mapping[str, Any]) -> Produced:

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
-from dispatcher.upstreams import classify, media
+from dispatcher.upstreams import classify, media, tasks
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
@@ -57,44 +55,27 @@ class DashScopeVideo:
         """Begin a task."""
         given: dict[str, Any] = dict(order.texts)
         if order.inputs:
-            given["media"] = [
-                {"type": one.field, "url": one.url or media.data_url(one.body or b"", one.media_type or "image/png")}
-                for one in order.inputs
-            ]
-        answer = await self._client.send(
-            "POST",
-            f"{self._account.base_url}/{_SUBMIT}",
-            headers={**self._headers(), "content-type": "application/json", "x-dashscope-async": "enable"},
-            body=orjson.dumps({"model": order.upstream_model, "input": given, "parameters": dict(order.fields)}),
-            timeout_s=order.timeout_s,
-            connect_s=order.connect_s,
-            sent=sent,
-        )
+            given["media"] = [{"type": one.field, "url": media.source(one)} for one in order.inputs]
+        url = f"{self._account.base_url}/{_SUBMIT}"
+        headers = {**self._headers(), "x-dashscope-async": "enable"}
+        body = {"model": order.upstream_model, "input": given, "parameters": dict(order.fields)}
+        answer = await tasks.place(self._client, url, body, headers=headers, order=order, sent=sent)
         if answer.status not in (200, 201, 202):
             raise _failure(answer)
-        output = _output(answer)
-        task = output.get("task_id")
-        if not isinstance(task, str) or not 0 < len(task) <= 200:
-            # It said yes, but to what? The task may be running.
-            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_task_id")
+        task = tasks.name_of(_output(answer).get("task_id"), "task_id")
         return Accepted(task, {"id": task, "model": order.upstream_model})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
         """The task's state; its film, and what its seconds cost, once it succeeded."""
-        try:
-            answer = await self._client.send(
-                "GET", self._url(reference), headers=self._headers(), timeout_s=timeout_s
-            )
-        except UpstreamFailed as error:
-            raise CannotAsk(error.failure.code) from None
+        answer = await tasks.ask(self._client, self._url(reference), self._headers(), timeout_s)
         output = _output(answer)
         status = output.get("task_status")
         if answer.status != 200 or not isinstance(status, str):
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+            raise tasks.not_now(answer)
         if status in _GOING_ON:
             return Pending(answer.retry_after_s)
         if status in _OVER:
-            raise UpstreamFailed(_class_of_end(output), f"task_{status.lower()}")
+            raise tasks.ended(_class_of(output), f"task_{status.lower()}")
         if status != "SUCCEEDED":
             raise CannotAsk("unknown_status")
         link = media.link(output.get("video_url"), "video/mp4")
@@ -145,12 +126,6 @@ def _class_of(said: Mapping[str, Any]) -> FailureClass | None:
         if (kind := _CODES.get(".".join(parts[:length]))) is not None:
             return kind
     return None
-
-
-def _class_of_end(output: Mapping[str, Any]) -> FailureClass:
-    kind = _class_of(output)
-    # It was accepted: what went wrong inside is this generation's, not the provider's as a whole.
-    return FailureClass.FAILED_GENERATION if kind in (None, FailureClass.UNAVAILABLE) else kind
 
 
 def _failure(answer: Answer) -> UpstreamFailed:

@@ -8,11 +8,9 @@ the status' ``error`` and the result's HTTP status must be looked at.
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
-from dispatcher.upstreams import classify, media
+from dispatcher.upstreams import classify, tasks
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.fal_answers import blanked, class_of_detail, class_of_run, links
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
@@ -32,21 +30,16 @@ class FalQueue:
 
     async def submit(self, order: Order, sent: BytesSent) -> Accepted:
         """Put the order into the endpoint's queue."""
-        answer = await self._client.send(
-            "POST",
-            f"{self._account.base_url}/{order.upstream_model}",
-            headers={
-                **self._headers(),
-                "content-type": "application/json",
-                # fal would repeat by itself and hide a failure that another provider could mend at once.
-                "x-fal-no-retry": "1",
-                "x-fal-store-io": "0",
-                "x-fal-request-timeout": str(max(1, int(order.start_within_s))),
-            },
-            body=orjson.dumps(_model_input(order)),
-            timeout_s=order.timeout_s,
-            connect_s=order.connect_s,
-            sent=sent,
+        headers = {
+            **self._headers(),
+            # fal would repeat by itself and hide a failure that another provider could mend at once.
+            "x-fal-no-retry": "1",
+            "x-fal-store-io": "0",
+            "x-fal-request-timeout": str(max(1, int(order.start_within_s))),
+        }
+        url = f"{self._account.base_url}/{order.upstream_model}"
+        answer = await tasks.place(
+            self._client, url, tasks.model_input(order), headers=headers, order=order, sent=sent
         )
         if answer.status not in (200, 201, 202):
             raise _failure(answer)
@@ -61,7 +54,7 @@ class FalQueue:
         """The request's state; its result once completed."""
         status = await self._ask(reference["status_url"], timeout_s)
         if status.status not in (200, 202):
-            raise CannotAsk(f"http_{status.status}", status.retry_after_s, reached=status.status == 429)
+            raise tasks.not_now(status)
         said = status.object()
         if said.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
             return Pending(status.retry_after_s)
@@ -101,10 +94,7 @@ class FalQueue:
         raise UpstreamFailed(kind, f"result_{answer.status}")
 
     async def _ask(self, url: str, timeout_s: float) -> Answer:
-        try:
-            return await self._client.send("GET", url, headers=self._headers(), timeout_s=timeout_s)
-        except UpstreamFailed as error:
-            raise CannotAsk(error.failure.code) from None
+        return await tasks.ask(self._client, url, self._headers(), timeout_s)
 
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Key {self._account.api_key}"}
@@ -112,17 +102,6 @@ class FalQueue:
     def _is_ours(self, url: object) -> bool:
         # Our key goes to these URLs: an answer must not be able to send it elsewhere.
         return isinstance(url, str) and len(url) <= 2_000 and classify.origin_of(url) == self._origin
-
-
-def _model_input(order: Order) -> dict[str, Any]:
-    body: dict[str, Any] = {**order.fields, **order.texts}
-    for one in order.inputs:
-        url = one.url or media.data_url(one.body or b"", one.media_type or "image/png")
-        if one.many:
-            body.setdefault(one.field, []).append(url)
-        else:
-            body[one.field] = url
-    return body
 
 
 def _not_now(result: Answer) -> CannotAsk:

@@ -5,7 +5,7 @@ import binascii
 import pybase64
 
 from common import pictures
-from dispatcher.domain.jobs import Link
+from dispatcher.domain.jobs import Input, Link
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "video/mp4": "mp4"}
 """Types an inline output may have, with the extension of its object."""
@@ -25,6 +25,11 @@ def decode(text: str) -> bytes | None:
 def data_url(body: bytes, media_type: str) -> str:
     """Bytes as a ``data:`` URL."""
     return f"data:{media_type};base64,{pybase64.b64encode_as_string(body)}"
+
+
+def source(one: Input, media_type: str = "image/png") -> str:
+    """An input by its address, or as a ``data:`` URL of the type that it has, or is taken for."""
+    return one.url or data_url(one.body or b"", one.media_type or media_type)
 
 
 def link(url: object, media_type: object = None) -> Link | None:

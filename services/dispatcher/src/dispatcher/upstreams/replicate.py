@@ -14,11 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Link, Order, Pending, Produced
-from dispatcher.upstreams import classify, media
+from dispatcher.upstreams import classify, media, tasks
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
@@ -48,22 +46,17 @@ class Replicate:
 
     async def submit(self, order: Order, sent: BytesSent) -> Accepted:
         """Create a prediction; it cancels itself when nobody wants it any more."""
-        body: dict[str, Any] = {"input": _model_input(order)}
+        body: dict[str, Any] = {"input": tasks.model_input(order)}
         if order.callback_url:
             body |= {"webhook": order.callback_url, "webhook_events_filter": ["completed"]}
         cancel_after_s = max(_LEAST_CANCEL_AFTER_S, int(order.start_within_s))
-        answer = await self._client.send(
-            "POST",
-            f"{self._account.base_url}/models/{order.upstream_model}/predictions",
-            headers={**self._headers(), "content-type": "application/json", "cancel-after": f"{cancel_after_s}s"},
-            body=orjson.dumps(body),
-            timeout_s=order.timeout_s,
-            connect_s=order.connect_s,
-            sent=sent,
-        )
+        url = f"{self._account.base_url}/models/{order.upstream_model}/predictions"
+        headers = {**self._headers(), "cancel-after": f"{cancel_after_s}s"}
+        answer = await tasks.place(self._client, url, body, headers=headers, order=order, sent=sent)
         if answer.status not in (200, 201, 202):
             raise classify.failed(answer)
-        return _accepted(answer.object())
+        name = tasks.name_of(answer.object().get("id"), "prediction_id")
+        return Accepted(name, {"id": name})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
         """The prediction's state; its links once it succeeded."""
@@ -71,7 +64,7 @@ class Replicate:
         prediction = answer.object()
         status = prediction.get("status")
         if answer.status != 200 or not isinstance(status, str):
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+            raise tasks.not_now(answer)
         if status in _GOING_ON:
             return Pending(answer.retry_after_s)
         if status != "succeeded":
@@ -117,34 +110,10 @@ class Replicate:
         return self._secret or None
 
     async def _ask(self, path: str, timeout_s: float) -> Answer:
-        try:
-            return await self._client.send(
-                "GET", f"{self._account.base_url}{path}", headers=self._headers(), timeout_s=timeout_s
-            )
-        except UpstreamFailed as error:
-            raise CannotAsk(error.failure.code) from None
+        return await tasks.ask(self._client, f"{self._account.base_url}{path}", self._headers(), timeout_s)
 
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self._account.api_key}"}
-
-
-def _model_input(order: Order) -> dict[str, Any]:
-    given: dict[str, Any] = {**order.fields, **order.texts}
-    for one in order.inputs:
-        url = one.url or media.data_url(one.body or b"", one.media_type or "image/png")
-        if one.many:
-            given.setdefault(one.field, []).append(url)
-        else:
-            given[one.field] = url
-    return given
-
-
-def _accepted(prediction: Mapping[str, Any]) -> Accepted:
-    name = prediction.get("id")
-    if not isinstance(name, str) or not 0 < len(name) <= 200:
-        # It said yes, but to what? The prediction may be running.
-        raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_prediction_id")
-    return Accepted(name, {"id": name})
 
 
 def _class_of(error: object) -> FailureClass:

@@ -13,7 +13,7 @@ import orjson
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Inline, Order, Pending, Produced
-from dispatcher.upstreams import google_errors, media
+from dispatcher.upstreams import google_errors, media, tasks
 from dispatcher.upstreams.budget import MIB
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.google_token import GoogleToken
@@ -21,11 +21,10 @@ from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
 _MAX_BYTES = 96 * MIB
 _GUIDELINES = re.compile(r"usage guidelines|responsible ai|safety", re.IGNORECASE)
-_BY_CODE: Mapping[int, FailureClass] = {
-    3: FailureClass.INVALID_REQUEST,
-    7: FailureClass.AUTH,
-    8: FailureClass.UNAVAILABLE,
-    14: FailureClass.UNAVAILABLE,
+_BY_CODE: Mapping[str, FailureClass] = {
+    "3": FailureClass.INVALID_REQUEST,
+    "8": FailureClass.UNAVAILABLE,
+    "14": FailureClass.UNAVAILABLE,
 }
 """By gRPC's code of a failed operation; others are this generation's own trouble."""
 
@@ -56,10 +55,7 @@ class VertexVideo:
         )
         if answer.status != 200:
             raise _failure(answer)
-        name = answer.object().get("name")
-        if not isinstance(name, str) or not 0 < len(name) <= 500:
-            # It said yes, but to what? The operation may be running.
-            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_operation")
+        name = tasks.name_of(answer.object().get("name"), "operation")
         return Accepted(name.rpartition("/")[2], {"name": name, "model": order.upstream_model})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
@@ -77,7 +73,7 @@ class VertexVideo:
             raise CannotAsk(error.failure.code) from None
         operation = answer.object()
         if answer.status != 200 or not operation:
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+            raise tasks.not_now(answer)
         if operation.get("done") is not True:
             return Pending(answer.retry_after_s)
         failure = operation.get("error")
@@ -134,12 +130,7 @@ def _film(response: object) -> Produced:
 def _class_of_end(error: Mapping[str, Any]) -> FailureClass:
     if _GUIDELINES.search(str(error.get("message"))):
         return FailureClass.CONTENT_POLICY
-    code = error.get("code")
-    return (
-        _BY_CODE.get(code, FailureClass.FAILED_GENERATION)
-        if isinstance(code, int)
-        else FailureClass.FAILED_GENERATION
-    )
+    return _BY_CODE.get(str(error.get("code")), FailureClass.FAILED_GENERATION)
 
 
 def _failure(answer: Answer) -> UpstreamFailed:

@@ -14,9 +14,9 @@ import orjson
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
-from dispatcher.upstreams import classify, media
+from dispatcher.upstreams import classify, media, tasks
 from dispatcher.upstreams.client import Answer, Client
-from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
+from dispatcher.upstreams.protocol import Account, BytesSent
 
 _GOING_ON = ("created", "queueing", "processing")
 _REFUSAL = re.compile(r"policy|illegal|audit", re.IGNORECASE)
@@ -44,44 +44,27 @@ class ViduVideo:
         # Echoed wherever the task is shown: support of theirs and ours speak of the same job.
         body["payload"] = f"{order.job_id.hex}-{order.attempt_no}"
         if order.inputs:
-            body["images"] = [
-                one.url or media.data_url(one.body or b"", one.media_type or "image/png") for one in order.inputs
-            ]
+            body["images"] = [media.source(one) for one in order.inputs]
         if order.callback_url:
             body["callback_url"] = order.callback_url
-        answer = await self._client.send(
-            "POST",
-            f"{self._account.base_url}/{way}",
-            headers={**self._headers(), "content-type": "application/json"},
-            body=orjson.dumps(body),
-            timeout_s=order.timeout_s,
-            connect_s=order.connect_s,
-            sent=sent,
-        )
+        url = f"{self._account.base_url}/{way}"
+        answer = await tasks.place(self._client, url, body, headers=self._headers(), order=order, sent=sent)
         if answer.status not in (200, 201, 202):
             raise _failure(answer)
-        task = answer.object().get("task_id")
-        if not isinstance(task, str) or not 0 < len(task) <= 200:
-            # It said yes, but to what? The task may be running.
-            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_task_id")
+        task = tasks.name_of(answer.object().get("task_id"), "task_id")
         return Accepted(task, {"id": task})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
         """The task's state; its film once it succeeded."""
-        try:
-            answer = await self._client.send(
-                "GET", self._url(reference, "creations"), headers=self._headers(), timeout_s=timeout_s
-            )
-        except UpstreamFailed as error:
-            raise CannotAsk(error.failure.code) from None
+        answer = await tasks.ask(self._client, self._url(reference, "creations"), self._headers(), timeout_s)
         task = answer.object()
         state = task.get("state")
         if answer.status != 200 or not isinstance(state, str):
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+            raise tasks.not_now(answer)
         if state in _GOING_ON:
             return Pending(answer.retry_after_s)
         if state != "success":
-            raise UpstreamFailed(_class_of(task.get("err_code")) or FailureClass.FAILED_GENERATION, "task_failed")
+            raise tasks.ended(_class_of(task.get("err_code")), "task_failed")
         creations = task.get("creations")
         found = [one for one in creations if isinstance(one, dict)] if isinstance(creations, list) else []
         links = [link for one in found if (link := media.link(one.get("url"), "video/mp4")) is not None]

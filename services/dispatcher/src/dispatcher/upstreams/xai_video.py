@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
-from dispatcher.upstreams import classify, media
+from dispatcher.upstreams import classify, media, tasks
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
@@ -35,40 +33,27 @@ class XaiVideo:
         way, _, model = order.upstream_model.partition("/")
         body: dict[str, Any] = {"model": model, **order.texts, **order.fields}
         for one in order.inputs:
-            located = {"url": one.url or media.data_url(one.body or b"", one.media_type or "image/png")}
+            located = {"url": media.source(one)}
             if one.many:
                 body.setdefault(one.field, []).append(located)
             else:
                 body[one.field] = located
-        answer = await self._client.send(
-            "POST",
-            f"{self._account.base_url}/videos/{way}",
-            headers={**self._headers(), "content-type": "application/json"},
-            body=orjson.dumps(body),
-            timeout_s=order.timeout_s,
-            connect_s=order.connect_s,
-            sent=sent,
-        )
+        url = f"{self._account.base_url}/videos/{way}"
+        answer = await tasks.place(self._client, url, body, headers=self._headers(), order=order, sent=sent)
         if answer.status not in (200, 201, 202):
             raise _failure(answer)
-        request = answer.object().get("request_id")
-        if not isinstance(request, str) or not 0 < len(request) <= 200:
-            # It said yes, but to what? The request may be running.
-            raise UpstreamFailed(FailureClass.AMBIGUOUS, "no_request_id")
+        request = tasks.name_of(answer.object().get("request_id"), "request_id")
         return Accepted(request, {"id": request})
 
     async def poll(self, reference: Mapping[str, str], timeout_s: float) -> Pending | Produced:
         """The request's state; its film, and what it cost, once it is done."""
         url = f"{self._account.base_url}/videos/{quote(reference['id'], safe='')}"
-        try:
-            answer = await self._client.send("GET", url, headers=self._headers(), timeout_s=timeout_s)
-        except UpstreamFailed as error:
-            raise CannotAsk(error.failure.code) from None
+        answer = await tasks.ask(self._client, url, self._headers(), timeout_s)
         if answer.status == 202:
             return Pending(answer.retry_after_s)
         said = answer.object()
         if answer.status != 200 or not said:
-            raise CannotAsk(f"http_{answer.status}", answer.retry_after_s, reached=answer.status == 429)
+            raise tasks.not_now(answer)
         status = said.get("status", "done" if "video" in said else None)
         if status == "pending":
             return Pending(answer.retry_after_s)
