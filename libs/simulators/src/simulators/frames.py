@@ -1,6 +1,7 @@
-"""Pixels of outputs, from what models call sizes: tiers and ratios."""
+"""Pixels of outputs, from what models call sizes: tiers and ratios, or a source to enlarge."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from simulators.links import Output
 
@@ -33,3 +34,12 @@ def picture(tier: str, ratio: str, kind: str) -> Output:
     width = int(side * (across / down) ** 0.5) // 16 * 16
     height = int(side * (down / across) ** 0.5) // 16 * 16
     return Output(b"", min(width, _LONGEST), min(height, _LONGEST), kind.replace("jpg", "jpeg"))
+
+
+def upscaled(url: str, factor: float, most: int = 4_096) -> Output:
+    """The film behind a link of a stand-in, larger; of any other film nothing is known, so a short one is made."""
+    source = Output.at("/files/" + url.partition("/files/")[2].partition("?")[0])
+    if source is None or source.kind != "mp4":
+        source = Output(b"", 640, 360, "mp4", 5, audio=True)
+    factor = min(factor, most / source.width, most / source.height)
+    return replace(source, width=int(source.width * factor) & ~1, height=int(source.height * factor) & ~1)

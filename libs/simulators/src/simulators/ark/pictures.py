@@ -21,11 +21,9 @@ from simulators.exchange import Understood, document, half
 from simulators.faults import Reset, Silence, Unfinished, flood
 from simulators.journal import Call, Journal
 from simulators.links import Links, Output, seed_of
+from simulators.making import VARIANTS
 
 IMAGES = "/api/v3/images/generations"
-VARIANTS = {
-    "truncated_output": "truncated", "html_output": "html", "oversized_output": "oversized", "slow_output": "slow",
-}  # fmt: skip
 
 
 class Pictures:

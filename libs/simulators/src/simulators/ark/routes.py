@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 
 import orjson
 from starlette.requests import Request
@@ -11,18 +10,18 @@ from starlette.routing import Route
 
 from simulators.ark.door import door
 from simulators.ark.pictures import IMAGES, Pictures
-from simulators.ark.request import Wanted, parse
+from simulators.ark.request import parse
 from simulators.ark.scenarios import SCENARIOS, Refusal
 from simulators.ark.task import Task
 from simulators.control import Simulator, as_json
 from simulators.courier import Courier
 from simulators.dials import Dials, Setting
-from simulators.exchange import Understood, document, half
-from simulators.faults import Reset, Silence
+from simulators.exchange import Understood, document
 from simulators.journal import Call, Journal
-from simulators.links import Links, seed_of
+from simulators.links import Links
+from simulators.making import taken, told
 from simulators.media import Darkroom, file_route
-from simulators.rendering import Tasks, Timeline
+from simulators.rendering import Tasks
 
 TASKS = "/api/v3/contents/generations/tasks"
 
@@ -40,34 +39,21 @@ class VideoTasks:
         """Accept a task."""
         return await self.exchange("submit", request, self._understand, self._accept)
 
-    async def _understand(self, request: Request) -> Understood[tuple[Wanted, bytes]]:
+    async def _understand(self, request: Request) -> Understood[Task]:
         unreadable = Refusal(400, "InvalidParameter", "The request body is not valid JSON.")
         body = await document(request, unreadable)
         wanted, prompt = parse(body)
-        # Colours follow the prompt, the rest is the task's own.
-        seed = seed_of(prompt)[:2] + uuid.uuid4().bytes[2:]
-        return Understood((wanted, seed), prompt, wanted.model, body)
+        return Understood(Task.of(self.dials.now, prompt, request, wanted=wanted), prompt, wanted.model, body)
 
-    async def _accept(self, understood: tuple[Wanted, bytes], call: Call, request: Request) -> Response:
-        wanted, seed = understood
-        setting = self.dials.now
-        render_s = setting.render_ms / 1000
-        never = call.scenario == "never_finishes" or render_s > wanted.expires_after_s
-        timeline = Timeline(setting.queued_s, render_s, never=never)
-        task = Task(
-            wanted, seed, call.scenario, timeline, setting.url_ttl_s, setting.oversized_bytes,
-            f"http://{request.headers.get('host', 'localhost')}",
-        )  # fmt: skip
+    async def _accept(self, task: Task, call: Call, _: Request) -> Response:
+        task.begin(call.scenario)
+        if task.timeline.render_s > task.wanted.expires_after_s:
+            task.timeline.never = True
         self.tasks.add(task.id, task)
         self.journal.accepted(call, task_id=task.id)
-        if wanted.callback_url:
-            self.courier.send(self._announce(task, wanted.callback_url))
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
-        answer = as_json({"id": task.id})
-        return half(answer) if call.scenario == "bad_json" else answer
+        if url := task.wanted.callback_url:
+            self.courier.send(self._announce(task, url))
+        return taken(call.scenario, as_json({"id": task.id}))
 
     async def _announce(self, task: Task, url: str) -> None:
         """Post the task on each change of its status, until it is final: unsigned, and as often as dialled.
@@ -102,8 +88,7 @@ class VideoTasks:
 
         async def tell(task: Task, call: Call, _: Request) -> Response:
             call.ids["task_id"] = task.id
-            answer = as_json(task.shown(self.links))
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, as_json(task.shown(self.links)))
 
         return await self.exchange("poll", request, self._known, tell)
 

@@ -8,11 +8,7 @@ from typing import Any
 from simulators.ark.request import Wanted
 from simulators.ark.scenarios import task_error
 from simulators.links import Links, Output
-from simulators.rendering import Timeline
-
-VARIANTS = {
-    "truncated_output": "truncated", "html_output": "html", "oversized_output": "oversized", "slow_output": "slow",
-}  # fmt: skip
+from simulators.making import Making
 
 
 def new_task_id() -> str:
@@ -20,17 +16,11 @@ def new_task_id() -> str:
     return f"cgt-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}-{secrets.token_hex(5)}"
 
 
-@dataclass(slots=True)
-class Task:
-    """One accepted task; its prompt is gone, only the seed drawn from it remains."""
+@dataclass(slots=True, kw_only=True)
+class Task(Making):
+    """One accepted task."""
 
     wanted: Wanted
-    seed: bytes
-    scenario: str
-    timeline: Timeline
-    url_ttl_s: float
-    oversized_bytes: int
-    origin: str
     id: str = field(default_factory=new_task_id)
     cancelled_at: float | None = None
 
@@ -77,13 +67,8 @@ class Task:
         if self.scenario == "empty_output":
             return {"video_url": ""}
         width, height = self.wanted.frame
-        done_at = self.timeline.done_at
-        expires_at = done_at - 1 if self.scenario == "expired_url" else done_at + self.url_ttl_s
-        film = Output(
-            self.seed, width, height, "mp4", self.wanted.duration, self.wanted.generate_audio,
-            VARIANTS.get(self.scenario, "ok"), self.oversized_bytes,
-        )  # fmt: skip
-        content = {"video_url": links.to(film, expires_at, self.origin)}
+        film = Output(b"", width, height, "mp4", self.wanted.duration, self.wanted.generate_audio)
+        content = {"video_url": self.url(links, self.output(film))}
         if self.wanted.return_last_frame:
-            content["last_frame_url"] = links.to(Output(self.seed, width, height, "png"), expires_at, self.origin)
+            content["last_frame_url"] = self.url(links, Output(self.seed, width, height, "png"))
         return content

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators import frames
-from simulators.fal.models import upscaled
 from simulators.inputs import Choice, Flag, Input, Medium, Text, Whole, Wrong, read
 from simulators.links import Output
 
@@ -97,7 +96,7 @@ def parse(body: Mapping[str, Any]) -> Wanted:
     resolution, ratio = values["resolution"], values.get("ratio", "16:9")
     source = next((one["url"] for one in media if one["type"] == "video"), None)
     if source is not None:
-        film = upscaled(source, 1)
+        film = frames.upscaled(source, 1)
         return Wanted(film, resolution, ratio, film.seconds)
     film = frames.film(resolution.lower(), ratio, values["duration"], audio=True)
     return Wanted(film, resolution, ratio, 0)

@@ -1,7 +1,7 @@
 """Model Studio's tasks over HTTP."""
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,34 +9,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulators.ark.task import VARIANTS
 from simulators.control import Simulator, as_json
 from simulators.dashscope.request import MODELS, Wanted, parse
 from simulators.dashscope.scenarios import ENDS, SCENARIOS, Flat, early, identify
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Understood, document, half
-from simulators.faults import Reset, Silence
+from simulators.exchange import Exchange, Understood, document
 from simulators.inputs import Wrong
 from simulators.journal import Call, Journal
-from simulators.links import Links, seed_of
+from simulators.links import Links
+from simulators.making import Making, taken, told
 from simulators.media import Darkroom, file_route
-from simulators.rendering import Tasks, Timeline
+from simulators.rendering import Tasks
 
 _THEIR_TIME = timezone(timedelta(hours=8))
 _SUBMIT = "/api/v1/services/aigc/video-generation/video-synthesis"
 
 
-@dataclass(slots=True)
-class Task:
-    """One task; its prompt is gone, only the seed drawn from it remains."""
+@dataclass(slots=True, kw_only=True)
+class Task(Making):
+    """One task."""
 
     wanted: Wanted
-    seed: bytes
-    scenario: str
-    timeline: Timeline
-    url_ttl_s: float
-    oversized_bytes: int
-    origin: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     cancelled: bool = False
 
@@ -68,7 +61,7 @@ class Task:
             return {"output": output}
         output["orig_prompt"] = ""
         if self.scenario != "empty_output":
-            output["video_url"] = self._url(links)
+            output["video_url"] = self.url(links, self.output(self.wanted.film))
         film = self.wanted.film
         usage = {
             "duration": film.seconds + self.wanted.input_seconds,
@@ -80,17 +73,6 @@ class Task:
             "ratio": self.wanted.ratio,
         }
         return {"output": output, "usage": usage}
-
-    def _url(self, links: Links) -> str:
-        film = replace(
-            self.wanted.film,
-            seed=self.seed,
-            variant=VARIANTS.get(self.scenario, "ok"),
-            oversized_bytes=self.oversized_bytes,
-        )
-        done_at = self.timeline.done_at
-        expires_at = done_at - 1 if self.scenario == "expired_url" else done_at + self.url_ttl_s
-        return links.to(film, expires_at, self.origin)
 
 
 def _time(unix_s: float) -> str:
@@ -124,32 +106,16 @@ class Videos:
         except Wrong as wrong:
             code = "InvalidURL" if wrong.kind == "string_type" and wrong.field == "media" else "InvalidParameter"
             raise Flat(400, code, f"{wrong.field}: {wrong.message}") from None
-        setting, prompt = self.dials.now, str(body["input"].get("prompt") or "")
-        task = Task(
-            wanted=wanted,
-            # Colours follow the prompt, the rest is the task's own.
-            seed=seed_of(prompt)[:2] + uuid.uuid4().bytes[2:],
-            scenario="ok",
-            timeline=Timeline(setting.queued_s, setting.render_ms / 1000),
-            url_ttl_s=setting.url_ttl_s,
-            oversized_bytes=setting.oversized_bytes,
-            origin=f"http://{request.headers.get('host', 'localhost')}",
-        )
+        prompt = str(body["input"].get("prompt") or "")
+        task = Task.of(self.dials.now, prompt, request, wanted=wanted)
         return Understood(task, prompt, body["model"], body)
 
     async def _begin(self, task: Task, call: Call, _: Request) -> Response:
-        task.scenario = call.scenario
-        old = task.timeline
-        task.timeline = Timeline(old.queued_s, old.render_s, never=call.scenario == "never_finishes")
+        task.begin(call.scenario)
         self.tasks.add(task.id, task)
         self.journal.accepted(call, task_id=task.id)
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
         output = {"task_id": task.id, "task_status": "PENDING"}
-        answer = as_json({"output": output, "request_id": call.ids["request_id"]})
-        return half(answer) if call.scenario == "bad_json" else answer
+        return taken(call.scenario, as_json({"output": output, "request_id": call.ids["request_id"]}))
 
     async def fetch(self, request: Request) -> Response:
         """The task's state; of tasks nobody knows, UNKNOWN."""
@@ -160,8 +126,7 @@ class Videos:
             else:
                 call.ids["task_id"] = task.id
                 shown = task.shown(self.links)
-            answer = as_json({"request_id": call.ids["request_id"], **shown})
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, as_json({"request_id": call.ids["request_id"], **shown}))
 
         return await self.exchange("poll", request, self._named, tell)
 

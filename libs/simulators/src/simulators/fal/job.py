@@ -2,34 +2,27 @@
 
 import math
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from simulators.ark.task import VARIANTS
 from simulators.fal.models import Run
 from simulators.fal.scenarios import outcome
 from simulators.links import Links
+from simulators.making import Making
 from simulators.media import Darkroom
-from simulators.rendering import Timeline
 
 Detail = list[dict[str, Any]]
 
 
-@dataclass(slots=True)
-class Job:
-    """An accepted request; its prompt is gone, only the seed drawn from it remains."""
+@dataclass(slots=True, kw_only=True)
+class Job(Making):
+    """An accepted request."""
 
     app: str
     run: Run | None
     refused: Detail | None
-    seed: bytes
-    scenario: str
-    timeline: Timeline
     position: int
     start_timeout_s: float | None
-    url_ttl_s: float
-    oversized_bytes: int
-    origin: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     cancelled: bool = False
 
@@ -78,21 +71,16 @@ class Job:
                 shown |= {"error": f"Request failed with status {self.failure[0]}", "error_type": self.failure[2]}
         return shown
 
-    async def output(self, links: Links, darkroom: Darkroom) -> dict[str, Any]:
+    async def result(self, links: Links, darkroom: Darkroom) -> dict[str, Any]:
         """The model's output, with the size of every file as it will be served."""
         assert self.run is not None
         if self.scenario == "empty_output":
             return {self.run.key: [] if self.run.key == "images" else None}
         files = []
         for index, plain in enumerate(self.run.outputs):
-            seed = self.seed[:-1] + bytes([(self.seed[-1] + index) % 256])
-            output = replace(
-                plain, seed=seed, variant=VARIANTS.get(self.scenario, "ok"), oversized_bytes=self.oversized_bytes
-            )
-            done_at = self.timeline.done_at
-            expires_at = done_at - 1 if self.scenario == "expired_url" else done_at + self.url_ttl_s
+            output = self.output(plain, index)
             file: dict[str, Any] = {
-                "url": links.to(output, expires_at, self.origin),
+                "url": self.url(links, output),
                 "content_type": output.media_type,
                 "file_name": output.name,
                 "file_size": len(await darkroom.develop(output)),

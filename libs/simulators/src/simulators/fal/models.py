@@ -1,7 +1,7 @@
 """The endpoints of fal that this stand-in runs: what each accepts, and what its answer is drawn from."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from simulators import frames
@@ -269,15 +269,6 @@ _TOPAZ: Mapping[str, Input] = {
 }
 
 
-def upscaled(url: str, factor: float, most: int = 4_096) -> Output:
-    """The film behind a link of a stand-in, larger; of any other film nothing is known, so a short one is made."""
-    source = Output.at("/files/" + url.partition("/files/")[2].partition("?")[0])
-    if source is None or source.kind != "mp4":
-        source = Output(b"", 640, 360, "mp4", 5, audio=True)
-    factor = min(factor, most / source.width, most / source.height)
-    return replace(source, width=int(source.width * factor) & ~1, height=int(source.height * factor) & ~1)
-
-
 _NANO_BANANAS: Mapping[str, tuple[str, ...]] = {
     "nano-banana": (),
     "nano-banana-2": ("0.5K", "1K", "2K", "4K"),
@@ -309,7 +300,7 @@ def _endpoints() -> dict[str, Endpoint]:
         "xai/grok-imagine-video/reference-to-video": _grok(reference_image_urls=Media(7, required=True)),
         "xai/grok-imagine-video/edit-video": _grok(timed=False, video_url=Medium(required=True)),
         "fal-ai/topaz/upscale/video": Endpoint(
-            _TOPAZ, lambda values: _film(upscaled(values["video_url"], values["upscale_factor"]))
+            _TOPAZ, lambda values: _film(frames.upscaled(values["video_url"], values["upscale_factor"]))
         ),
     }
     for name, sizes in _NANO_BANANAS.items():

@@ -1,7 +1,6 @@
 """fal's queue over HTTP."""
 
 import asyncio
-import uuid
 from typing import Any
 
 import orjson
@@ -12,17 +11,17 @@ from starlette.routing import Route
 from simulators.control import Simulator, as_json
 from simulators.courier import Courier
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Refused, Understood, document, half
+from simulators.exchange import Exchange, Refused, Understood, document
 from simulators.fal.job import Job
 from simulators.fal.models import APPS, ENDPOINTS, Run
 from simulators.fal.scenarios import SCENARIOS, early, model_error, platform
 from simulators.fal.webhooks import Signer
-from simulators.faults import Reset, Silence
 from simulators.inputs import Wrong
 from simulators.journal import Call, Journal
-from simulators.links import Links, seed_of
+from simulators.links import Links
+from simulators.making import taken, told
 from simulators.media import Darkroom, file_route
-from simulators.rendering import Tasks, Timeline
+from simulators.rendering import Tasks
 
 # How often fal tries a failing run again by itself, unless told not to.
 OWN_RETRIES = 10
@@ -63,39 +62,28 @@ class Queue:
             raise platform(429, "The queue is full", "queue_full")
         setting = self.dials.now
         timeout = request.headers.get("x-fal-request-timeout")
-        job = Job(
+        job = Job.of(
+            setting,
+            prompt,
+            request,
             app="/".join(endpoint.split("/")[:2]),
             run=run,
             refused=refused,
-            # Colours follow the prompt, the rest is the job's own.
-            seed=seed_of(prompt)[:2] + uuid.uuid4().bytes[2:],
-            scenario="ok",
-            timeline=Timeline(setting.queued_s, setting.render_ms / 1000),
             position=waiting + 1 if setting.queued_s else 0,
             start_timeout_s=float(timeout) if timeout and timeout.replace(".", "", 1).isdigit() else None,
-            url_ttl_s=setting.url_ttl_s,
-            oversized_bytes=setting.oversized_bytes,
-            origin=f"http://{request.headers.get('host', 'localhost')}",
         )
         return Understood((job, request.query_params.get("fal_webhook")), prompt, endpoint, body)
 
     async def _accept(self, understood: tuple[Job, str | None], call: Call, request: Request) -> Response:
         job, webhook = understood
-        job.scenario = call.scenario
-        queued_s, render_s = job.timeline.queued_s, job.timeline.render_s
-        if call.scenario == "accepted_then_failed" and request.headers.get("x-fal-no-retry") != "1":
-            render_s += OWN_RETRIES * max(render_s, 1.0)
-        job.timeline = Timeline(queued_s, render_s, never=call.scenario == "never_finishes")
+        retries = call.scenario == "accepted_then_failed" and request.headers.get("x-fal-no-retry") != "1"
+        job.begin(call.scenario, more_s=OWN_RETRIES * max(job.timeline.render_s, 1.0) if retries else 0)
         self.jobs.add(job.id, job)
         self.journal.accepted(call, fal_request_id=job.id)
         if webhook:
             self.courier.send(self._announce(job, webhook))
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
-        answer = as_json({"status": "IN_QUEUE", "request_id": job.id, **job.urls(), "queue_position": job.position})
-        return half(answer) if call.scenario == "bad_json" else answer
+        queued = {"status": "IN_QUEUE", "request_id": job.id, **job.urls(), "queue_position": job.position}
+        return taken(call.scenario, as_json(queued))
 
     async def _announce(self, job: Job, url: str) -> None:
         while job.status != "COMPLETED":
@@ -107,7 +95,7 @@ class Queue:
         if (failure := job.failure) is not None:
             body |= {"status": "ERROR", "payload": failure[1], "error": f"Invalid status code: {failure[0]}"}
         else:
-            body |= {"status": "OK", "payload": await job.output(self.links, self.darkroom)}
+            body |= {"status": "OK", "payload": await job.result(self.links, self.darkroom)}
         raw = orjson.dumps(body)
         await self.courier.post("webhook", url, raw, lambda: self.signer.headers(job.id, raw), fal_request_id=job.id)
 
@@ -117,8 +105,7 @@ class Queue:
         async def tell(job: Job, call: Call, request: Request) -> Response:
             call.ids["fal_request_id"] = job.id
             shown = job.shown(logs=request.query_params.get("logs") == "1")
-            answer = as_json(shown, 200 if shown["status"] == "COMPLETED" else 202)
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, as_json(shown, 200 if shown["status"] == "COMPLETED" else 202))
 
         return await self.exchange("poll", request, self._known, tell)
 
@@ -135,9 +122,9 @@ class Queue:
                     headers["X-Fal-Request-Timeout-Type"] = "user"
                 raise Refused(failure[0], failure[1], headers)
             assert job.run is not None
-            answer = as_json(await job.output(self.links, self.darkroom))
+            answer = as_json(await job.result(self.links, self.darkroom))
             answer.headers["x-fal-billable-units"] = f"{job.run.units:g}"
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, answer)
 
         return await self.exchange("result", request, self._known, tell)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators import frames
-from simulators.fal.models import upscaled
 from simulators.inputs import Choice, Flag, Input, Media, Medium, Text, Whole, read
 from simulators.links import Output
 
@@ -28,6 +27,7 @@ class Hosted:
 _PROMPT = Text(required=True)
 _SEED = Whole(0, 2**31 - 1)
 _FILMS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21", "adaptive")
+_FACTORS = {"720p": 2, "1080p": 3, "4k": 4}
 _GPT_SIZES = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}
 
 
@@ -185,6 +185,8 @@ MODELS: Mapping[str, Hosted] = {
             "target_resolution": Choice(("720p", "1080p", "4k"), "1080p"),
             "target_fps": Whole(15, 120, 30),
         },
-        lambda values: (upscaled(values["video"], {"720p": 2, "1080p": 3, "4k": 4}[values["target_resolution"]]),),
+        lambda values: (
+            frames.upscaled(values["video"], {"720p": 2, "1080p": 3, "4k": 4}[values["target_resolution"]]),
+        ),
     ),
 }

@@ -2,13 +2,12 @@
 
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from simulators.ark.task import VARIANTS
 from simulators.links import Links, Output
-from simulators.rendering import Timeline
+from simulators.making import Making
 from simulators.replicate.scenarios import FAILURES
 
 KEPT_S = 3_600.0
@@ -21,19 +20,13 @@ def new_id() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(26))
 
 
-@dataclass(slots=True)
-class Prediction:
-    """An accepted prediction; its prompt is gone, only the seed drawn from it remains."""
+@dataclass(slots=True, kw_only=True)
+class Prediction(Making):
+    """An accepted prediction."""
 
     model: str
     outputs: tuple[Output, ...]
     listed: bool
-    seed: bytes
-    scenario: str
-    timeline: Timeline
-    url_ttl_s: float
-    oversized_bytes: int
-    origin: str
     webhook: str | None
     events: tuple[str, ...]
     cancel_after_s: float | None = None
@@ -108,15 +101,8 @@ class Prediction:
     def _output(self, links: Links) -> Any:
         if self.scenario == "empty_output":
             return None
-        urls = []
-        for index, plain in enumerate(self.outputs):
-            seed = self.seed[:-1] + bytes([(self.seed[-1] + index) % 256])
-            output = replace(
-                plain, seed=seed, variant=VARIANTS.get(self.scenario, "ok"), oversized_bytes=self.oversized_bytes
-            )
-            done_at = self.timeline.done_at
-            expires_at = done_at - 1 if self.scenario == "expired_url" else done_at + min(self.url_ttl_s, KEPT_S)
-            urls.append(links.to(output, expires_at, self.origin))
+        made = [self.output(plain, index) for index, plain in enumerate(self.outputs)]
+        urls = [self.url(links, one, longest_s=KEPT_S) for one in made]
         return urls if self.listed else urls[0]
 
 

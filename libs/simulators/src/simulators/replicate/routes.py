@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import uuid
 from typing import Any
 
 import orjson
@@ -13,13 +12,13 @@ from starlette.routing import Route
 from simulators.control import Simulator, as_json
 from simulators.courier import Courier
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Understood, document, half
-from simulators.faults import Reset, Silence
+from simulators.exchange import Exchange, Understood, document
 from simulators.inputs import Wrong
 from simulators.journal import Call, Journal
-from simulators.links import Links, seed_of
+from simulators.links import Links
+from simulators.making import taken, told
 from simulators.media import Darkroom, file_route
-from simulators.rendering import Tasks, Timeline
+from simulators.rendering import Tasks
 from simulators.replicate.models import MODELS
 from simulators.replicate.prediction import Prediction
 from simulators.replicate.scenarios import SCENARIOS, early, invalid, problem
@@ -66,18 +65,13 @@ class Predictions:
         except Wrong as wrong:
             raise invalid(wrong.field, wrong.message) from None
         prompt = given["prompt"] if isinstance(given.get("prompt"), str) else ""
-        setting = self.dials.now
-        prediction = Prediction(
+        prediction = Prediction.of(
+            self.dials.now,
+            prompt,
+            request,
             model=name,
             outputs=outputs,
             listed=hosted.listed,
-            # Colours follow the prompt, the rest is the prediction's own.
-            seed=seed_of(prompt)[:2] + uuid.uuid4().bytes[2:],
-            scenario="ok",
-            timeline=Timeline(setting.queued_s, setting.render_ms / 1000),
-            url_ttl_s=setting.url_ttl_s,
-            oversized_bytes=setting.oversized_bytes,
-            origin=f"http://{request.headers.get('host', 'localhost')}",
             webhook=body.get("webhook"),
             events=tuple(events),
             cancel_after_s=_span_s(request.headers.get("cancel-after")),
@@ -85,24 +79,19 @@ class Predictions:
         return Understood(prediction, prompt, name, body)
 
     async def _begin(self, prediction: Prediction, call: Call, request: Request) -> Response:
-        prediction.scenario = call.scenario
-        old = prediction.timeline
-        prediction.timeline = Timeline(old.queued_s, old.render_s, never=call.scenario == "never_finishes")
+        prediction.begin(call.scenario)
         self.kept.add(prediction.id, prediction)
         self.journal.accepted(call, prediction_id=prediction.id)
         if prediction.webhook:
             self.courier.send(self._announce(prediction, prediction.webhook))
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
+        if call.scenario in {"hang_after", "reset_after"}:
+            return taken(call.scenario, Response())
         waited_s = _wait_s(request.headers.get("prefer", ""))
         if waited_s:
             line = prediction.timeline
             await asyncio.sleep(waited_s if line.never else min(waited_s, line.render_s))
         status = 202 if waited_s and not prediction.is_terminal else 201
-        answer = as_json(prediction.shown(self.links), status)
-        return half(answer) if call.scenario == "bad_json" else answer
+        return told(call.scenario, as_json(prediction.shown(self.links), status))
 
     async def _announce(self, prediction: Prediction, url: str) -> None:
         """Tell of its end, and of its start if asked, as often as the dials say; forged ones too, if they say so."""
@@ -132,8 +121,7 @@ class Predictions:
 
         async def tell(prediction: Prediction, call: Call, _: Request) -> Response:
             call.ids["prediction_id"] = prediction.id
-            answer = as_json(prediction.shown(self.links))
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, as_json(prediction.shown(self.links)))
 
         return await self.exchange("poll", request, self._known, tell)
 

@@ -13,14 +13,15 @@ from starlette.routing import Route
 from simulators import frames
 from simulators.control import Simulator, as_json
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Understood, document, half
-from simulators.faults import Reset, Silence, dripping, flood
+from simulators.exchange import Exchange, Understood, document
+from simulators.faults import dripping, flood
 from simulators.gemini.errors import Refusal
 from simulators.gemini.scenarios import no_key, no_model
 from simulators.gemini.token import Tokens
 from simulators.inputs import Choice, Flag, Input, Text, Whole, Wrong, read
 from simulators.journal import Call, Journal
 from simulators.links import Links, Output, seed_of
+from simulators.making import taken, told
 from simulators.media import PAGE, Darkroom
 from simulators.rendering import Tasks, Timeline
 from simulators.veo.scenarios import ENDS, SCENARIOS, early
@@ -121,12 +122,7 @@ class Predictions:
         operation.timeline = Timeline(old.queued_s, old.render_s, never=call.scenario == "never_finishes")
         self.kept.add(operation.name, operation)
         self.journal.accepted(call, operation=operation.name)
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
-        answer = as_json({"name": operation.name})
-        return half(answer) if call.scenario == "bad_json" else answer
+        return taken(call.scenario, as_json({"name": operation.name}))
 
     async def _named(self, request: Request) -> Understood[Operation]:
         body = await document(request, Refusal.invalid("Invalid JSON payload received. Expected an object."))
@@ -139,10 +135,10 @@ class Predictions:
         call.ids["operation"] = operation.name
         if not operation.timeline.is_done:
             return as_json({"name": operation.name, "done": False})
-        told: dict[str, Any] = {"name": operation.name, "done": True}
+        done: dict[str, Any] = {"name": operation.name, "done": True}
         if operation.scenario in ENDS:
             code, message = ENDS[operation.scenario]
-            return as_json({**told, "error": {"code": code, "message": message}})
+            return as_json({**done, "error": {"code": code, "message": message}})
         response: dict[str, Any] = {"@type": "type.googleapis.com/cloud.ai.large_models.vision.GenerateVideoResponse"}
         if operation.scenario == "policy_output":
             response |= {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": ["Support codes: 15236754"]}
@@ -150,14 +146,14 @@ class Predictions:
             response["raiMediaFilteredCount"] = 0
             if operation.scenario != "empty_output":
                 response["videos"] = [await self._film(operation)]
-        answer = as_json({**told, "response": response})
+        answer = as_json({**done, "response": response})
         match operation.scenario:
             case "slow_output":
                 return dripping(bytes(answer.body), self.dials.now.drip_bytes_per_s, "application/json")
             case "oversized_output":
                 body = bytes(answer.body)
                 return flood(body[: len(body) // 2], operation.oversized_bytes, "application/json", filler=b"A")
-        return half(answer) if call.scenario == "bad_json" else answer
+        return told(call.scenario, answer)
 
     async def _film(self, operation: Operation) -> dict[str, str]:
         body = PAGE if operation.scenario == "html_output" else await self.darkroom.develop(operation.film)

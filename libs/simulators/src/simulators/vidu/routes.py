@@ -1,7 +1,6 @@
 """Vidu's tasks over HTTP."""
 
 import asyncio
-import uuid
 
 import orjson
 from starlette.requests import Request
@@ -11,13 +10,13 @@ from starlette.routing import Route
 from simulators.control import Simulator, as_json
 from simulators.courier import Courier
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Understood, document, half
-from simulators.faults import Reset, Silence
+from simulators.exchange import Exchange, Understood, document
 from simulators.inputs import Wrong
 from simulators.journal import Call, Journal
-from simulators.links import Links, seed_of
+from simulators.links import Links
+from simulators.making import taken, told
 from simulators.media import Darkroom, file_route
-from simulators.rendering import Tasks, Timeline
+from simulators.rendering import Tasks
 from simulators.vidu.request import WAYS, parse
 from simulators.vidu.scenarios import SCENARIOS, early, refusal
 from simulators.vidu.task import Task
@@ -50,34 +49,23 @@ class Videos:
         except Wrong as wrong:
             reason = "ModelNotSupported" if wrong.field == "model" else "FieldInvalid"
             raise refusal(400, reason, f"field {wrong.field}: {wrong.message}") from None
-        setting, prompt = self.dials.now, str(body.get("prompt") or "")
-        task = Task(
+        prompt = str(body.get("prompt") or "")
+        task = Task.of(
+            self.dials.now,
+            prompt,
+            request,
             values={name: value for name, value in values.items() if name not in ("prompt", "images")},
             film=film,
-            # Colours follow the prompt, the rest is the task's own.
-            seed=seed_of(prompt)[:2] + uuid.uuid4().bytes[2:],
-            scenario="ok",
-            timeline=Timeline(setting.queued_s, setting.render_ms / 1000),
-            url_ttl_s=setting.url_ttl_s,
-            oversized_bytes=setting.oversized_bytes,
-            origin=f"http://{request.headers.get('host', 'localhost')}",
         )
         return Understood(task, prompt, f"{way}/{values['model']}", body)
 
     async def _create(self, task: Task, call: Call, _: Request) -> Response:
-        task.scenario = call.scenario
-        old = task.timeline
-        task.timeline = Timeline(old.queued_s, old.render_s, never=call.scenario == "never_finishes")
+        task.begin(call.scenario)
         self.tasks.add(task.id, task)
         self.journal.accepted(call, task_id=task.id)
         if url := task.values["callback_url"]:
             self.courier.send(self._announce(task, url))
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
-        answer = as_json(task.created())
-        return half(answer) if call.scenario == "bad_json" else answer
+        return taken(call.scenario, as_json(task.created()))
 
     async def _announce(self, task: Task, url: str) -> None:
         """Tell when it is being made and when it ended; nothing is signed, so forged ones differ in what they say."""
@@ -108,8 +96,7 @@ class Videos:
 
         async def tell(task: Task, call: Call, _: Request) -> Response:
             call.ids["task_id"] = task.id
-            answer = as_json(task.shown(self.links))
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, as_json(task.shown(self.links)))
 
         return await self.exchange("poll", request, self._known, tell)
 

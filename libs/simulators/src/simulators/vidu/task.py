@@ -1,29 +1,22 @@
 """One task, and what Vidu tells of it."""
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from simulators.ark.task import VARIANTS
 from simulators.links import Links, Output
-from simulators.rendering import Timeline
+from simulators.making import Making
 from simulators.vidu.request import CREDITS_PER_S
 from simulators.vidu.scenarios import ENDS
 
 
-@dataclass(slots=True)
-class Task:
-    """A created task; its prompt is gone, only the seed drawn from it remains."""
+@dataclass(slots=True, kw_only=True)
+class Task(Making):
+    """A created task."""
 
     values: dict[str, Any]
     film: Output
-    seed: bytes
-    scenario: str
-    timeline: Timeline
-    url_ttl_s: float
-    oversized_bytes: int
-    origin: str
     id: str = field(default_factory=lambda: str(secrets.randbelow(9 * 10**17) + 10**17))
     cancelled: bool = False
 
@@ -78,10 +71,6 @@ class Task:
     def _creations(self, links: Links) -> list[dict[str, str]]:
         if self.scenario == "empty_output":
             return []
-        variant = VARIANTS.get(self.scenario, "ok")
-        film = replace(self.film, seed=self.seed, variant=variant, oversized_bytes=self.oversized_bytes)
-        cover = Output(self.seed, film.width, film.height, "jpeg")
-        done_at = self.timeline.done_at
-        expires_at = done_at - 1 if self.scenario == "expired_url" else done_at + self.url_ttl_s
-        url, cover_url = (links.to(one, expires_at, self.origin) for one in (film, cover))
-        return [{"id": self.seed.hex()[:18], "url": url, "cover_url": cover_url}]
+        cover = Output(self.seed, self.film.width, self.film.height, "jpeg")
+        film_url, cover_url = (self.url(links, one) for one in (self.output(self.film), cover))
+        return [{"id": self.seed.hex()[:18], "url": film_url, "cover_url": cover_url}]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators import frames
-from simulators.fal.models import upscaled
 from simulators.inputs import Choice, Flag, Input, Media, Medium, Text, Whole, Wrong, read
 from simulators.links import Output
 
@@ -73,7 +72,7 @@ def parse(way: str, body: Mapping[str, Any]) -> tuple[Output, int]:
     """The film that is asked for, and what it costs in ticks. Raises Wrong."""
     values = read(_WAYS[way], body)
     if way == "edits":
-        film = upscaled(values["video"]["url"], 1)
+        film = frames.upscaled(values["video"]["url"], 1)
         return film, film.seconds * _CENTS_PER_S["720p"] * TICKS_PER_USD // 100
     pictures = values["reference_images"] or []
     if pictures and values["image"]:

@@ -1,39 +1,32 @@
 """xAI's videos over HTTP."""
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulators.ark.task import VARIANTS
 from simulators.control import Simulator, as_json
 from simulators.dials import Dials, Setting
-from simulators.exchange import Exchange, Understood, document, half
-from simulators.faults import Reset, Silence
+from simulators.exchange import Exchange, Understood, document
 from simulators.inputs import Wrong
 from simulators.journal import Call, Journal
-from simulators.links import Links, Output, seed_of
+from simulators.links import Links, Output
+from simulators.making import Making, taken, told
 from simulators.media import Darkroom, file_route
-from simulators.rendering import Tasks, Timeline
+from simulators.rendering import Tasks
 from simulators.xai.request import MODELS, WAYS, parse
 from simulators.xai.scenarios import SCENARIOS, early, flat, nested
 
 
-@dataclass(slots=True)
-class Video:
-    """One request; its prompt is gone, only the seed drawn from it remains."""
+@dataclass(slots=True, kw_only=True)
+class Video(Making):
+    """One request."""
 
     film: Output
     ticks: int
-    seed: bytes
-    scenario: str
-    timeline: Timeline
-    url_ttl_s: float
-    oversized_bytes: int
-    origin: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def shown(self, links: Links) -> dict[str, Any]:
@@ -61,16 +54,8 @@ class Video:
             }
         if self.scenario == "empty_output":
             return {**ended, **used, "status": "done", "video": None}
-        film = replace(
-            self.film,
-            seed=self.seed,
-            variant=VARIANTS.get(self.scenario, "ok"),
-            oversized_bytes=self.oversized_bytes,
-        )
-        done_at = self.timeline.done_at
-        expires_at = done_at - 1 if self.scenario == "expired_url" else done_at + self.url_ttl_s
-        url = links.to(film, expires_at, self.origin)
-        video = {"url": url, "duration": film.seconds, "respect_moderation": True}
+        url = self.url(links, self.output(self.film))
+        video = {"url": url, "duration": self.film.seconds, "respect_moderation": True}
         if self.scenario == "old_form":
             return {"model": MODELS[0], "video": video}
         return {**ended, **used, "status": "done", "video": video}
@@ -102,32 +87,15 @@ class Videos:
                 raise flat(404, "Some requested entity was not found", "The model does not exist.") from None
             said = f"{wrong.field}: {wrong.message}"
             raise nested(422, said, "invalid_request_error", "invalid_parameter") from None
-        setting, prompt = self.dials.now, str(body["prompt"])
-        video = Video(
-            film=film,
-            ticks=ticks,
-            # Colours follow the prompt, the rest is the request's own.
-            seed=seed_of(prompt)[:2] + uuid.uuid4().bytes[2:],
-            scenario="ok",
-            timeline=Timeline(setting.queued_s, setting.render_ms / 1000),
-            url_ttl_s=setting.url_ttl_s,
-            oversized_bytes=setting.oversized_bytes,
-            origin=f"http://{request.headers.get('host', 'localhost')}",
-        )
+        prompt = str(body["prompt"])
+        video = Video.of(self.dials.now, prompt, request, film=film, ticks=ticks)
         return Understood(video, prompt, f"{way}/{body['model']}", body)
 
     async def _take(self, video: Video, call: Call, _: Request) -> Response:
-        video.scenario = call.scenario
-        old = video.timeline
-        video.timeline = Timeline(old.queued_s, old.render_s, never=call.scenario == "never_finishes")
+        video.begin(call.scenario)
         self.kept.add(video.id, video)
         self.journal.accepted(call, xai_request_id=video.id)
-        if call.scenario == "hang_after":
-            return Silence()
-        if call.scenario == "reset_after":
-            return Reset()
-        answer = as_json({"request_id": video.id})
-        return half(answer) if call.scenario == "bad_json" else answer
+        return taken(call.scenario, as_json({"request_id": video.id}))
 
     async def retrieve(self, request: Request) -> Response:
         """202 with nothing in it until it ended, then 200."""
@@ -136,8 +104,7 @@ class Videos:
             call.ids["xai_request_id"] = video.id
             if not video.timeline.is_done:
                 return Response(None, 202)
-            answer = as_json(video.shown(self.links))
-            return half(answer) if call.scenario == "bad_json" else answer
+            return told(call.scenario, as_json(video.shown(self.links)))
 
         return await self.exchange("poll", request, self._known, tell)
 
