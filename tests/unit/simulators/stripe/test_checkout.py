@@ -1,6 +1,8 @@
 """The Checkout page: paid, declined and tried again, authenticated, expired; and what follows."""
 
+import re
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import stripe
@@ -91,6 +93,19 @@ async def test_the_bank_asks_first(account: Account, confirmed: bool) -> None:
         assert (status, "failed authentication" in text) == (402, True)
     session = await account.client.v1.checkout.sessions.retrieve_async(session.id)
     assert session.payment_status == ("paid" if confirmed else "unpaid")
+
+
+async def test_whom_the_bank_refused_may_try_again_on_the_page_before_them(account: Account) -> None:
+    session = await session_for(account)
+    _, bank, _ = await account.pay(str(session.url), "4000 0027 6000 3184")
+    _, _, text = await account.browse("POST", bank, answer="fail")
+    action = re.search(r'<form method="post" action="([^"]*)"', text)
+    assert action is not None, "the form would be sent to the bank's page, which has nothing to confirm any more"
+    again = urljoin(str(session.url), action[1])
+    assert again == str(session.url)
+    assert (await account.pay(again))[0] == 303
+    session = await account.client.v1.checkout.sessions.retrieve_async(session.id)
+    assert session.payment_status == "paid"
 
 
 async def test_tax_and_discount_are_told_apart_from_the_amount(account: Account) -> None:

@@ -131,7 +131,8 @@ class Pages:
         email = form.get("email") or session["customer_email"] or ""
         return page(
             verb,
-            f'<table>{rows}</table>{error}<form method="post">'
+            # Named, for the form is also shown where the bank has just refused.
+            f'<table>{rows}</table>{error}<form method="post" action="/c/pay/{session["id"]}">'
             + _input("email", "E-mail", email, "email", kind="email")
             + _input("number", "Card number", form.get("number", ""), "cc-number", mode="numeric")
             + '<div class="row"><div>'
