@@ -80,6 +80,6 @@ def _row(model: Model, one: ModelHealth) -> str:
     mark = f'<span style="color:{_COLOURS[one.standing]}" aria-hidden="true">&#9679;</span>'
     return (
         f"<tr><td>{escape(model.title.en)}<br><code>{escape(model.id)}</code></td>"
-        f"<td>{mark} {one.standing.value.capitalize()}</td>"
+        f'<td style="white-space:nowrap">{mark} {one.standing.value.capitalize()}</td>'
         f"<td>{one.well} of {one.routes}</td></tr>"
     )
