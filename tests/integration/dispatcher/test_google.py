@@ -17,9 +17,10 @@ from common.contracts import JobFailed, JobGenerated
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Inline, Input, Order
 from dispatcher.routing.accounts import accounts
-from dispatcher.upstreams import PROTOCOLS, google_errors, google_token
+from dispatcher.upstreams import PROTOCOLS, google_errors
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.google_token import GoogleToken
+from dispatcher.upstreams.service_account import claim as service_account_claim
 
 PRO, FLASH_2_5 = "gemini-3-pro-image", "gemini-2.5-flash-image"
 
@@ -197,7 +198,7 @@ async def test_a_token_that_was_refused_is_earned_anew(providers, client, servic
 
 
 def test_googles_own_library_believes_our_claim(key, service_account):
-    url, claim = google_token._claim(service_account)
+    url, claim = service_account_claim(service_account)
     head, claims, signed, signature = jwt._unverified_decode(claim)
     assert (head, url) == ({"alg": "RS256", "typ": "JWT", "kid": "k1"}, claims["aud"])
     key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())

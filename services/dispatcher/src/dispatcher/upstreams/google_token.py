@@ -7,22 +7,13 @@ gives a token for it; neither the key nor the claim goes anywhere else.
 
 import asyncio
 import time
-from typing import Any
 from urllib.parse import urlencode
-
-import orjson
-import pybase64
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.upstreams.client import Client
 
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_CLAIM_LIFE_S = 3_600
+_TOKEN_LIFE_S = 3_600
 _RENEW_BEFORE_S = 300.0
 _MOST_PATIENCE_S = 5.0
 
@@ -55,13 +46,19 @@ class GoogleToken:
             self._token = None
 
     async def _renew(self, timeout_s: float) -> None:
-        url, claim = _claim(self._secret)
+        # Only who has such a key pays the 7 MiB for the cryptography.
+        from dispatcher.upstreams.service_account import claim
+
+        try:
+            url, claimed = claim(self._secret)
+        except ValueError:
+            raise UpstreamFailed(FailureClass.AUTH, "bad_service_account") from None
         try:
             answer = await self._client.send(
                 "POST",
                 url,
                 headers={"content-type": "application/x-www-form-urlencoded"},
-                body=urlencode({"grant_type": _GRANT, "assertion": claim}).encode(),
+                body=urlencode({"grant_type": _GRANT, "assertion": claimed}).encode(),
                 timeout_s=timeout_s,
             )
         except UpstreamFailed as error:
@@ -72,30 +69,4 @@ class GoogleToken:
             kind = FailureClass.AUTH if answer.status in (400, 401, 403) else FailureClass.UNAVAILABLE
             raise UpstreamFailed(kind, f"token_http_{answer.status}", answer.retry_after_s)
         self._token = token
-        self._good_until = time.monotonic() + (life_s if isinstance(life_s, int | float) else _CLAIM_LIFE_S)
-
-
-def _claim(secret: str) -> tuple[str, str]:
-    """Where to send it, and the signed claim to be this service account."""
-    try:
-        account = orjson.loads(secret)
-        url, email, key_id = str(account["token_uri"]), account["client_email"], account.get("private_key_id")
-        key = load_pem_private_key(account["private_key"].encode(), password=None)
-    except (ValueError, KeyError, TypeError, AttributeError, UnsupportedAlgorithm):
-        # The chain is cut: what cannot be read is a secret all the same.
-        raise UpstreamFailed(FailureClass.AUTH, "bad_service_account") from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise UpstreamFailed(FailureClass.AUTH, "bad_service_account")
-    now = int(time.time())
-    said = {"iss": email, "scope": _SCOPE, "aud": url, "iat": now, "exp": now + _CLAIM_LIFE_S}
-    signed = f"{_part({'alg': 'RS256', 'typ': 'JWT', 'kid': key_id})}.{_part(said)}"
-    signature = key.sign(signed.encode(), padding.PKCS1v15(), SHA256())
-    return url, f"{signed}.{_base64(signature)}"
-
-
-def _part(value: dict[str, Any]) -> str:
-    return _base64(orjson.dumps(value))
-
-
-def _base64(body: bytes) -> str:
-    return pybase64.urlsafe_b64encode(body).decode().rstrip("=")
+        self._good_until = time.monotonic() + (life_s if isinstance(life_s, int | float) else _TOKEN_LIFE_S)
