@@ -33,13 +33,14 @@ def _describe(model: Model) -> None:
         click.echo(f"  {dialect:<6} {', '.join(fields)}")
     click.echo(f"  modes  {'; '.join(f'{name}: {mode.wants}' for name, mode in model.modes.items())}")
     click.echo(f"  routes {', '.join(route.provider for route in model.routes)}")
-    click.echo(f"\n  {'SKU':<28}{'credits/' + model.price.unit:>16}{'route':>10}{'cost':>10}{'margin':>10}")
+    width = max(28, *(len(sku) + 2 for sku in model.seed_prices))
+    click.echo(f"\n  {'SKU':<{width}}{'credits/' + model.price.unit:>16}{'route':>10}{'cost':>10}{'margin':>10}")
     for margin in margins(model):
         # Floats only here, where people read.
         price, cost = margin.price_microusd / 1000, margin.cost_microusd / 1000
         percent = 100 * margin.left_microusd / margin.price_microusd
         note = "  admitted loss" if margin.admitted else ""
-        click.echo(f"  {margin.sku:<28}{price:>16.1f}{margin.provider:>10}{cost:>10.1f}{percent:>9.1f}%{note}")
+        click.echo(f"  {margin.sku:<{width}}{price:>16.1f}{margin.provider:>10}{cost:>10.1f}{percent:>9.1f}%{note}")
     for route in model.routes:
         if route.loss is not None:
             click.echo(f"\n  loss on {route.provider}: {route.loss.because}")
