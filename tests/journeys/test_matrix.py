@@ -32,6 +32,10 @@ EXPECTED = Path(__file__).parent / "matrix"
 WRITE = bool(os.environ.get("WRITE_MATRIX"))
 MODELS = {model.id: model for model in load().models}
 AT_ONCE = 6
+EXTRA: dict[tuple[str, str], dict[str, Any]] = {
+    ("enhance-video-1.0", "enhance"): {"source_seconds": 5, "source_resolution": "360p"},
+}
+"""What a mode needs besides a prompt and its inputs."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -106,8 +110,11 @@ async def made(stack: Stack, account: Account, model: Model, route: Route, mode:
     price = model.seed_prices[wanted.sku] * wanted.quantity / 1000
     assert task["credits"] == {"reserved": price, "charged": price, "refunded": 0}
     await decoded(task, model.kind)
+    upstream = route.upstream[mode]
     (call,) = [
-        call for call in await stack.calls(route.provider, "submit") if call["prompt"] == fingerprint(numbered)
+        call
+        for call in await stack.calls(route.provider, "submit")
+        if (call["prompt"] == fingerprint(numbered) if "prompt" in route.texts else call["model"] == upstream)
     ]
     names = {
         task["id"].removeprefix("task_"): "JOB",

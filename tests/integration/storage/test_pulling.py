@@ -104,6 +104,34 @@ async def test_a_film_that_cannot_be_played_is_lost_and_leaves_no_object(storage
         storage.origin.seen.clear()
 
 
+@pytest.mark.parametrize("sized", [True, False])
+async def test_a_film_longer_or_larger_than_was_paid_for_is_not_kept(storage: Storage, sized: bool) -> None:
+    film = await asyncio.to_thread(films.encode, films.Shape(128, 64, 2, audio=True))
+    url = storage.origin.on("/film", answer(200, film, sized=sized))
+    for most_ms, most_edge in ((1_500, 64), (2_500, 63)):
+        event = storage.generated(url, kind="video", most_ms=most_ms, most_edge=most_edge)
+        result = await storage.replica.store(event)
+        assert isinstance(result, JobFailed)
+        assert (result.stage, result.code) == ("storage", "source_exceeds_declared")
+        assert [(row["state"], row["gone"]) for row in storage.rows(event.job_id)] == [("lost", "too_much")]
+        assert await storage.replica.objects.list_prefix("outputs", f"std/{event.job_id.hex}/") == []
+        assert await storage.replica.store(event) == result
+    assert len(storage.origin.at("/film")) == 2
+    [output] = (await stored(storage, url, kind="video", most_ms=2_500, most_edge=64)).outputs
+    assert await storage.content(output.key) == film
+
+
+async def test_a_film_that_cannot_be_measured_is_lost_where_its_length_is_paid_for(storage: Storage) -> None:
+    webm = b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm" + bytes(100)
+    fragments = box(b"ftyp", 24) + b"isom\0\0\2\0isomiso2" + box(b"moov", 16) + box(b"mvex", 8)
+    for body in (webm, fragments):
+        url = storage.origin.on("/film", answer(200, body))
+        event = storage.generated(url, kind="video", most_ms=60_000, most_edge=2_160)
+        result = await storage.replica.store(event)
+        assert isinstance(result, JobFailed)
+        assert result.code == "output_unavailable"
+
+
 @pytest.mark.parametrize("status", [403, 404])
 async def test_an_output_that_a_cdn_does_not_know_yet_is_asked_for_twice_more(storage: Storage, status: int) -> None:
     url = storage.origin.on("/lag", answer(status), answer(status), answer(200, PNG))

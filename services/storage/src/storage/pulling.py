@@ -13,6 +13,7 @@ from common.egress import EgressPolicy, EgressRefused, GuardedSession, guarded_s
 from common.failpoints import reach
 from common.messaging import CannotReach
 from common.objects import ObjectError, ObjectStore, ShortStream, TooLarge, Written, output_key
+from storage.domain.measure import Measured, MoreThanDeclared
 from storage.domain.media import HEAD_BYTES, Kept, NotMedia, sniff
 from storage.domain.wholeness import Outline, outline
 
@@ -30,6 +31,10 @@ class Lost(Exception):  # noqa: N818 - an answer, not a defect
 
 class NotThere(Lost):
     """The host knows no such output, or shows it to nobody; a CDN may say so for the first seconds."""
+
+
+class TooMuch(Lost):
+    """It is longer or larger than what was paid for: the customer's word for the source was not true."""
 
 
 class NotYet(Exception):  # noqa: N818
@@ -77,6 +82,8 @@ class Puller:
                 return await self._copy(event, output)
         except EgressRefused as error:
             raise Lost(f"refused address: {error}") from None
+        except MoreThanDeclared as error:
+            raise TooMuch(str(error)) from None
         except (NotMedia, TooLarge) as error:
             raise Lost(str(error)) from None
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.TooManyRedirects, ValueError) as error:
@@ -104,12 +111,13 @@ class Puller:
             head = await _head(chunks)
             media_type, extension = sniff(head, event.kind)
             key = output_key(event.job_id, "s", output.index, extension)
+            watching = _watching(event, media_type)
 
             async def put() -> Written:
                 return await self._objects.put_stream(
                     self._objects.outputs,
                     key,
-                    _whole(head, chunks, outline(media_type)),
+                    _whole(head, chunks, watching),
                     media_type,
                     length=length,
                     max_bytes=limit,
@@ -128,6 +136,15 @@ class Puller:
         if session is None:
             session = self._sessions[origins] = guarded_session(EgressPolicy.parse(origins=origins))
         return session
+
+
+def _watching(event: JobGenerated, media_type: str) -> Outline:
+    """What watches over the output; one whose price rests on its length must be of a kind that can be measured."""
+    if event.most_ms is None or event.most_edge is None:
+        return outline(media_type)
+    if media_type not in {"video/mp4", "video/quicktime"}:
+        raise Lost(f"{media_type} cannot be measured")
+    return Measured(event.most_ms, event.most_edge)
 
 
 def _judge(status: int) -> None:

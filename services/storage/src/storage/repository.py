@@ -7,23 +7,23 @@ from uuid import UUID
 from common.coalescer import Coalescer
 from common.contracts import StoredOutput
 from common.database import Database, Row
-from storage.domain.media import Kept
+from storage.domain.media import Gone, Kept
 
-Decided = dict[int, StoredOutput | None]
-"""What is known of a job's outputs, by index; None: lost for good."""
+Decided = dict[int, StoredOutput | Gone]
+"""What is known of a job's outputs, by index."""
 
 _CHECK_S = 120.0
-_COLUMNS = "job_id, idx, state, key, media_type, bytes, sha256, expires_at"
+_COLUMNS = "job_id, idx, state, key, media_type, bytes, sha256, expires_at, gone"
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One output to be indexed. ``kept`` is None when it could not be had."""
+    """One output to be indexed: where it lies, or why it could not be had."""
 
     job_id: UUID
     account_id: UUID
     index: int
-    kept: Kept | None
+    kept: Kept | Gone
 
 
 class Assets:
@@ -85,18 +85,20 @@ class Assets:
         # Conflicts are redeliveries: what stands is read back, not assumed. Rows go in by key, so that two deliveries
         # of one job never wait for each other in a circle.
         assets = [asset for job in batch for asset in job]
-        kept = [asset.kept for asset in assets]
+        kept = [asset.kept if isinstance(asset.kept, Kept) else None for asset in assets]
+        gone = [asset.kept if isinstance(asset.kept, Gone) else None for asset in assets]
         rows = await self._database.fetch(
             f"""
             with added as (
-                insert into assets (job_id, idx, account_id, state, key, media_type, bytes, sha256, expires_at)
+                insert into assets
+                    (job_id, idx, account_id, state, key, media_type, bytes, sha256, gone, expires_at)
                 select job_id, idx, account_id, case when key is null then 'lost' else 'stored' end,
-                       key, media_type, bytes, sha256,
+                       key, media_type, bytes, sha256, gone,
                        case when key is not null then now() + make_interval(secs => %(ttl_s)s) end
                 from unnest(
                     %(job_ids)s::uuid[], %(indexes)s::int[], %(accounts)s::uuid[], %(keys)s::text[],
-                    %(types)s::text[], %(bytes)s::bigint[], %(hashes)s::text[]
-                ) as given(job_id, idx, account_id, key, media_type, bytes, sha256)
+                    %(types)s::text[], %(bytes)s::bigint[], %(hashes)s::text[], %(gone)s::text[]
+                ) as given(job_id, idx, account_id, key, media_type, bytes, sha256, gone)
                 order by job_id, idx
                 on conflict do nothing
                 returning {_COLUMNS}
@@ -113,6 +115,7 @@ class Assets:
                 "types": [one.media_type if one else None for one in kept],
                 "bytes": [one.bytes if one else None for one in kept],
                 "hashes": [one.sha256 if one else None for one in kept],
+                "gone": gone,
                 "ttl_s": self._ttl_s,
             },
         )
@@ -137,9 +140,9 @@ def _decided(rows: Iterable[Row]) -> Decided:
     return {row["idx"]: _output(row) for row in rows}
 
 
-def _output(row: Row) -> StoredOutput | None:
+def _output(row: Row) -> StoredOutput | Gone:
     if row["state"] == "lost":
-        return None
+        return Gone(row["gone"] or Gone.UNAVAILABLE)  # rows of an older process do not say
     return StoredOutput(
         index=row["idx"],
         key=row["key"],

@@ -4,6 +4,7 @@ A model on a known protocol is one more file in ``models/``; ``python -m common.
 """
 
 from common.catalogue.base import DIALECTS, Dialect, Scalar
+from common.catalogue.declared import Most
 from common.catalogue.errors import CatalogueError, InvalidParameter
 from common.catalogue.loader import Catalogue, load
 from common.catalogue.model import Input, Mode, Model
@@ -19,6 +20,7 @@ __all__ = [
     "InvalidParameter",
     "Mode",
     "Model",
+    "Most",
     "Protocol",
     "Request",
     "Route",

@@ -64,7 +64,7 @@ def combinations(model: Model) -> Iterator[tuple[str, dict[str, Scalar]]]:
 def _samples(model: Model, name: str) -> list[Scalar | None]:
     """Values that stand for all values of a parameter; None is leaving it out."""
     declared = model.parameters[name]
-    absent: list[Scalar | None] = [] if declared.default is not None else [None]
+    absent: list[Scalar | None] = [] if declared.required or declared.default is not None else [None]
     dimension = next(
         (part for part in model.price.by if isinstance(part, Dimension) and part.parameter == name), None
     )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from common.catalogue import requests, structure
 from common.catalogue.base import DIALECTS, Dialect, Milliseconds, Name, Part, Scalar, Words
 from common.catalogue.conditions import Parameters, Rule, SingleRoute
+from common.catalogue.declared import Declared, Most
 from common.catalogue.errors import InvalidParameter
 from common.catalogue.parameters import Parameter, Text
 from common.catalogue.pricing import Pricing
@@ -91,6 +92,7 @@ class Model(Part):
     tolerated: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
     """Fields of older clients that have no effect, with the values that ask for what happens anyway."""
     rules: tuple[Rule, ...] = ()
+    declared: Declared | None = None
     price: Pricing
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     polling: tuple[PollStep, ...] = ()
@@ -156,6 +158,10 @@ class Model(Part):
         return f"{self.id}:{self.price.key(mode, parameters, self.parameters)}"
 
     # --- the dispatcher's slice
+
+    def most(self, parameters: Parameters) -> Most | None:
+        """What an output may be at most for the price that was quoted, where that rests on the customer's word."""
+        return None if self.declared is None else self.declared.most(parameters)
 
     def routes_for(self, mode: str, parameters: Parameters, lossy: Iterable[str] = ()) -> tuple[Route, ...]:
         """The routes that can carry it, in order of preference."""

@@ -20,9 +20,13 @@ _LONGEST_WALK = 1000
 
 
 class _Named(Part):
-    """What every parameter has: its names per dialect (its own where none are given) and its story."""
+    """What every parameter has: its names per dialect (its own where none are given) and its story.
+
+    One that is ``required`` has no default: there is nothing to take for granted.
+    """
 
     about: Words | None = None
+    required: bool = False
     names: dict[Dialect, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
 

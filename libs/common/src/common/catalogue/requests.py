@@ -45,7 +45,12 @@ def read(
         if text.required and canonical not in texts:
             raise InvalidParameter(canonical, "missing_required_parameter", f"{canonical} is required.")
     for canonical, declared in model.parameters.items():
-        if canonical not in parameters and declared.default is not None:
+        if canonical in parameters:
+            continue
+        if declared.required:
+            name = model.name_in(dialect, canonical, {})
+            raise InvalidParameter(name, "missing_required_parameter", f"{name} is required.")
+        if declared.default is not None:
             parameters[canonical] = declared.default
     for rule in model.rules:
         if rule.broken_by(mode, parameters):

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from common.catalogue.base import Micro, Milliseconds, Part, Scalar
 from common.catalogue.conditions import Parameters
-from common.catalogue.sizes import read_frame
+from common.catalogue.sizes import TIERS, read_frame
 
 Protocol = Literal[
     "openai-images",
@@ -30,12 +30,15 @@ class Sent(Part):
     """How a canonical value is written in the upstream's field ``name``; the name alone means: as it is.
 
     ``form`` "text" writes numbers as text, "seconds" with an s behind them, "width_height" a size as an object of two
-    numbers; ``words`` replaces values first. With ``modes`` it is only said in those; in the others the upstream
-    takes it from the inputs.
+    numbers, "factor" how many times larger a film's resolution is than that in the parameter ``of``, at most ``most``
+    times; ``words`` replaces values first. With ``modes`` it is only said in those; in the others the upstream takes
+    it from the inputs.
     """
 
     name: str
-    form: Literal["same", "text", "seconds", "width_height"] = "same"
+    form: Literal["same", "text", "seconds", "width_height", "factor"] = "same"
+    of: str | None = None
+    most: int | None = None
     words: dict[str, Scalar] = Field(default_factory=dict)
     # Behind the validator below a list is no JSON any more, which alone may become a tuple.
     modes: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -45,8 +48,22 @@ class Sent(Part):
     def _name_alone(cls, written: Any) -> Any:
         return {"name": written} if isinstance(written, str) else written
 
-    def write(self, value: Scalar) -> Any:
-        """The value as the upstream wants it."""
+    @model_validator(mode="after")
+    def _of_what(self) -> Self:
+        if (self.form == "factor") != (self.of is not None) or (self.most is not None and self.of is None):
+            raise ValueError("form factor needs of, and nothing else has of and most")
+        return self
+
+    def factor(self, value: Scalar, parameters: Parameters) -> float:
+        """How many times larger this resolution is than the other one."""
+        assert self.of is not None, "only factors are asked for"
+        return TIERS[str(value)] / TIERS[str(parameters[self.of])]
+
+    def write(self, value: Scalar, parameters: Parameters) -> Any:
+        """The value as the upstream wants it, among these parameters."""
+        if self.form == "factor":
+            factor = self.factor(value, parameters)
+            return int(factor) if factor.is_integer() else factor
         value = self.words.get(str(value), value)
         if self.form == "width_height":
             frame = read_frame(str(value))
@@ -128,7 +145,7 @@ class Route(Part):
         if mode not in self.upstream:
             return f"{self.provider} does not offer the mode {mode}"
         for name, value in parameters.items():
-            if name not in lossy and not self._can_be_told(name, value):
+            if name not in lossy and not self._can_be_told(name, value, parameters):
                 how = "cannot be told" if name in self.without else "does not take every"
                 return f"{self.provider} {how} {name}"
         return None
@@ -147,18 +164,21 @@ class Route(Part):
         A value that it cannot be told is left out: whoever asked allowed that to be lost.
         """
         written = {
-            sent.name: sent.write(parameters[name])
+            sent.name: sent.write(parameters[name], parameters)
             for name, sent in self.send.items()
             if name in parameters
             and (not sent.modes or mode in sent.modes)
-            and self._can_be_told(name, parameters[name])
+            and self._can_be_told(name, parameters[name], parameters)
         }
         counted = {} if self.outputs is None else {self.outputs: outputs}
         return {**self.fixed, **written, **counted}
 
-    def _can_be_told(self, name: str, value: Scalar) -> bool:
+    def _can_be_told(self, name: str, value: Scalar, parameters: Parameters) -> bool:
         if name in self.without:
             return value in self.without[name]
+        sent = self.send.get(name)
+        if sent is not None and sent.most is not None and sent.factor(value, parameters) > sent.most:
+            return False
         if name in self.limits:
             least, most = self.limits[name]
             return least <= int(value) <= most

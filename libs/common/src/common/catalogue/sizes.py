@@ -8,6 +8,9 @@ from dataclasses import dataclass
 _WRITTEN = re.compile(r"(\d{1,5})[xX](\d{1,5})", re.ASCII)
 _RATIO = re.compile(r"([1-9]\d?):([1-9]\d?)", re.ASCII)
 
+TIERS = {"360p": 360, "480p": 480, "540p": 540, "720p": 720, "1080p": 1080, "2k": 1440, "4k": 2160}
+"""The shorter edge in pixels of what a film's resolution is called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

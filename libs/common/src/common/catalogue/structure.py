@@ -3,12 +3,17 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from common.catalogue.base import DIALECTS, Dialect, class_of
-from common.catalogue.parameters import Integer, Parameter
+from common.catalogue.parameters import Choice, Integer, Parameter
 from common.catalogue.pricing import Dimension, ModeClass, written
+from common.catalogue.sizes import TIERS
 
 if TYPE_CHECKING:
+    from common.catalogue.declared import Declared
     from common.catalogue.model import Model
     from common.catalogue.routes import Route
+
+LINKED = frozenset({"fal-queue", "replicate"})
+"""Protocols whose outputs always come by URL."""
 
 
 def vocabulary(model: "Model", dialect: Dialect) -> dict[str, str]:
@@ -37,6 +42,7 @@ def parameters_schema(model: "Model", dialect: Dialect, language: Literal["en", 
         as_text = isinstance(parameter, Integer) and dialect in parameter.text
         written = {"type": ["string", "integer"]} if as_text else {}
         properties[first] = parameter.property_schema() | written | _about(parameter.about, language) | default
+        required += [first] if parameter.required else []
     for translation in model.translations:
         if dialect in translation.dialects:
             for field, schema in translation.properties().items():
@@ -71,7 +77,10 @@ def verify(model: "Model") -> None:
         _within(f"single_route.{index}", exception.subjects, parameters)
         _within(f"single_route.{index}.modes", exception.modes, set(model.modes))
     counted = [] if model.price.outputs is None else [model.price.outputs]
-    always = {name for name, known in model.parameters.items() if known.default is not None}
+    for name, known in model.parameters.items():
+        if known.required and known.default is not None:
+            raise ValueError(f"parameters.{name}: what is required has no default")
+    always = {name for name, known in model.parameters.items() if known.required or known.default is not None}
     _within("price", [*counted, *model.price.times], always)
     for part in model.price.by:
         if isinstance(part, ModeClass):
@@ -86,8 +95,11 @@ def verify(model: "Model") -> None:
             _verify_classes(part, model.parameters[part.parameter])
     for name, mode in model.modes.items():
         _within(f"modes.{name}.inputs", mode.inputs, set(model.inputs))
+    if model.declared is not None:
+        _verify_declared(model, model.declared, always)
+    seen = model.declared.of_source if model.declared else frozenset()
     for route in model.routes:
-        _verify_route(model, route, parameters - set(counted))
+        _verify_route(model, route, parameters - set(counted) - seen)
     if any(not route.synchronous for route in model.routes):
         ages = [step.from_age_ms for step in model.polling]
         if ages[:1] != [0] or ages != sorted(set(ages)):
@@ -105,6 +117,17 @@ def _verify_classes(part: Dimension, declared: Parameter) -> None:
         raise ValueError(f"price.by: {part.parameter} is no number and has no classes")
     if class_of(largest, part.steps) is None:
         raise ValueError(f"price.by: {part.parameter} can be above its last class")
+
+
+def _verify_declared(model: "Model", declared: "Declared", always: set[str]) -> None:
+    """What is declared can be measured: a number of seconds, resolutions that are known, outputs that are fetched."""
+    _within("declared", [declared.seconds, declared.resolution, declared.tier], always)
+    seconds, tier = model.parameters[declared.seconds], model.parameters[declared.tier]
+    if not isinstance(seconds, Integer) or not isinstance(tier, Choice) or not set(tier.values) <= set(TIERS):
+        raise ValueError("declared: needs a number of seconds, and a tier of known resolutions")
+    for route in model.routes:
+        if route.protocol not in LINKED:
+            raise ValueError(f"declared: {route.provider} gives its outputs inline, where nobody measures them")
 
 
 def _verify_route(model: "Model", route: "Route", told: set[str]) -> None:
@@ -125,6 +148,8 @@ def _verify_route(model: "Model", route: "Route", told: set[str]) -> None:
     _within(f"{at}.takes", [*route.takes, *route.limits], set(route.send))
     for name, sent in route.send.items():
         _within(f"{at}.send.{name}.modes", sent.modes, set(route.upstream))
+        if sent.of is not None:
+            _verify_factor(f"{at}.send.{name}", [model.parameters[name], model.parameters.get(sent.of)])
     both = set(route.send) & set(route.without)
     if both or set(route.send) | set(route.without) != told:
         odd = sorted(both | ((set(route.send) | set(route.without)) ^ told))
@@ -132,6 +157,14 @@ def _verify_route(model: "Model", route: "Route", told: set[str]) -> None:
     if set(route.cost_microusd) != set(model.price.seed_microusd):
         odd = sorted(set(route.cost_microusd) ^ set(model.price.seed_microusd))
         raise ValueError(f"{at}.cost_microusd: {', '.join(odd)} must have both a cost and a seed price")
+
+
+def _verify_factor(at: str, parameters: list[Parameter | None]) -> None:
+    """Both are resolutions, and always there."""
+    for known in parameters:
+        always = known is not None and (known.required or known.default is not None)
+        if not always or not isinstance(known, Choice) or not set(known.values) <= set(TIERS):
+            raise ValueError(f"{at}: a factor needs two known resolutions that are always said")
 
 
 def _within(at: str, names: Any, known: set[str]) -> None:

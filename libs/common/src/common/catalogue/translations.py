@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from common.catalogue.base import Dialect, Name, Part, Step, class_of, rising
 from common.catalogue.errors import InvalidParameter
-from common.catalogue.sizes import nearest_ratio, read_frame, read_ratio
+from common.catalogue.sizes import TIERS, nearest_ratio, read_frame, read_ratio
 
 
 class FrameField(Part):
@@ -130,4 +130,59 @@ class PresetFields(Part):
         }
 
 
-Translation = Annotated[FrameField | PresetFields, Field(discriminator="rule")]
+class FactorField(Part):
+    """How many times larger a film shall become: a resolution, by that of its source in the field ``of``."""
+
+    rule: Literal["factor"]
+    dialects: tuple[Dialect, ...]
+    field: Name
+    of: Name
+    tier: str
+    tiers: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if not set(self.tiers) <= set(TIERS):
+            raise ValueError(f"tiers are {', '.join(TIERS)}")
+        return self
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The canonical parameter it gives."""
+        return (self.tier,)
+
+    def apply(self, fields: dict[str, Any]) -> dict[str, str]:
+        """The canonical resolution; empty if the client sent no factor."""
+        if self.field not in fields:
+            return {}
+        factor, source = _number(fields.pop(self.field)), fields.get(self.of)
+        if source is None:
+            message = f"{self.field} needs {self.of} beside it."
+            raise InvalidParameter(self.of, "missing_required_parameter", message)
+        edge = TIERS.get(source.casefold()) if isinstance(source, str) else None
+        if edge is None:
+            return {self.tier: self.tiers[0]}  # what is wrong with the source is said when it is read itself
+        for tier in self.tiers:
+            # 1.33 from 540p is 720p.
+            if factor is not None and abs(factor * edge / TIERS[tier] - 1) < 0.01:
+                return {self.tier: tier}
+        message = f"{self.field} must be a number that leads from {self.of} to one of: {', '.join(self.tiers)}."
+        raise InvalidParameter(self.field, "invalid_value", message)
+
+    def properties(self) -> dict[str, dict[str, Any]]:
+        """JSON schema of its fields."""
+        about = f"In place of {self.tier}: how many times larger than {self.of}."
+        return {self.field: {"type": ["number", "string"], "description": about}}
+
+
+def _number(value: Any) -> float | None:
+    """Forms send it as text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+Translation = Annotated[FrameField | PresetFields | FactorField, Field(discriminator="rule")]

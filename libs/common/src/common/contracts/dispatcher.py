@@ -25,7 +25,9 @@ class JobGenerated(Message):
     """The upstream delivered at least one output.
 
     ``origins`` are the origins besides public ones that these outputs may be pulled from. ``wanted`` is how many
-    outputs the hold covers; fewer delivered ones release the rest.
+    outputs the hold covers; fewer delivered ones release the rest. ``most_ms`` and ``most_edge`` bound a film's
+    length and its shorter edge in pixels, where the price rests on what the customer said of a source: what is more
+    was not paid for.
     """
 
     TYPE: ClassVar[str] = "job.generated"
@@ -37,6 +39,8 @@ class JobGenerated(Message):
     outputs: tuple[GeneratedOutput, ...]
     origins: tuple[str, ...] = ()
     deadline_at: datetime
+    most_ms: int | None = None
+    most_edge: int | None = None
 
 
 class JobFailed(Message):

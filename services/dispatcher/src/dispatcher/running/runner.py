@@ -263,7 +263,9 @@ class Runner:
         """The verdict: whatever was made counts; only a job without any output failed."""
         if not run.made:
             return failed(run.job, code)
-        return generated(run.job, run.made, self._origins(run))
+        model = self._router.model(run.job.model)
+        most = model.most(run.job.parameters) if model else None
+        return generated(run.job, run.made, self._origins(run), most)
 
     def _origins(self, run: Run) -> list[str]:
         origins: list[str] = []

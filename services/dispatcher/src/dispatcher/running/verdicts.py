@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from common import telemetry
+from common.catalogue import Most
 from common.contracts import JobFailed, JobGenerated, Message
 from common.failpoints import reach
 from common.messaging import CannotReach
@@ -27,8 +28,8 @@ def failed(job: Job, code: str) -> JobFailed:
     )
 
 
-def generated(job: Job, made: Sequence[Made], origins: Sequence[str]) -> JobGenerated:
-    """The message of a job that has at least one output."""
+def generated(job: Job, made: Sequence[Made], origins: Sequence[str], most: Most | None = None) -> JobGenerated:
+    """The message of a job that has at least one output; none of them may be more than ``most``."""
     return JobGenerated(
         job_id=job.job_id,
         account_id=job.account_id,
@@ -39,6 +40,8 @@ def generated(job: Job, made: Sequence[Made], origins: Sequence[str]) -> JobGene
         outputs=tuple(one.output for one in made),
         origins=tuple(origins),
         deadline_at=job.deadline_at,
+        most_ms=most.ms if most else None,
+        most_edge=most.edge if most else None,
     )
 
 

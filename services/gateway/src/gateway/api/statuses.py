@@ -93,6 +93,7 @@ _BY_JOB_CODE: dict[str, Status] = {
     "upstream_unavailable": Status(503, SERVER, retry_after_s=2),
     "generation_failed": Status(502, SERVER, retry=False),
     "output_unavailable": Status(502, SERVER),
+    "source_exceeds_declared": Status(400, INVALID),
     "deadline_exceeded": Status(504, SERVER, retry=False),
     "cancelled": Status(409, INVALID, retry=False),
 }

@@ -12,6 +12,7 @@ from gateway.domain.media_links import MediaLinks
 
 _NATIVE_STATUS = {"submitted": "processing", "processing": "processing", "abandoned": "failed"}
 _OPENAI_STATUS = {"submitted": "queued", "processing": "in_progress", "abandoned": "failed"}
+_SECONDS = ("duration", "seconds", "source_seconds")
 _TOLD = ("background", "output_format", "quality", "size")
 
 
@@ -50,7 +51,7 @@ class Views:
     def video(self, job: Job) -> dict[str, Any]:
         """OpenAI's video object and a little more."""
         parameters = job.parameters
-        seconds = parameters.get("duration", parameters.get("seconds"))
+        seconds = next((parameters[name] for name in _SECONDS if name in parameters), None)
         available = job.state == "completed" and not job.has_expired(clock.now())
         return {
             "id": video_id(job.job_id),

@@ -1,6 +1,7 @@
 """What an output really is, told from its bytes; a sender's word for it is not believed."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from common import pictures
 
@@ -23,6 +24,14 @@ _EXTENSIONS = {
 
 class NotMedia(Exception):  # noqa: N818
     """These bytes are no picture or film of a kind we hand on."""
+
+
+class Gone(StrEnum):
+    """Why an output is lost for good."""
+
+    UNAVAILABLE = "unavailable"
+    TOO_MUCH = "too_much"
+    """It is longer or larger than was declared, and paid for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from common.clock import now
 from common.contracts import GeneratedOutput, JobFailed, JobGenerated, JobStored
 from common.failpoints import reach
 from common.messaging import CannotReach, CannotWork, TryLater
-from storage.domain.media import Kept
+from storage.domain.media import Gone, Kept
 from storage.patience import Patience
-from storage.pulling import Lost, NotThere, NoTurn, NotYet, Puller
+from storage.pulling import Lost, NotThere, NoTurn, NotYet, Puller, TooMuch
 from storage.repository import Asset, Assets
 
 _PAUSES_S = (0.2, 1.0)
@@ -21,6 +21,15 @@ _PAUSES_NOT_THERE_S = (0.5, 2.0)
 _PATIENCE_S = 4.0
 """A failure that took longer than this is not repeated at once: the delivery makes room for others."""
 _LATER_MS = 5_000
+_CODES = {Gone.UNAVAILABLE: "output_unavailable", Gone.TOO_MUCH: "source_exceeds_declared"}
+_MESSAGES = {
+    "output_unavailable": "The provider's result could not be fetched in time. Nothing was charged; try again.",
+    "source_exceeds_declared": (
+        "The source is longer or larger than the request declares, so its result was not delivered. Nothing was "
+        "charged; declare the source as it is."
+    ),
+}
+"""What the customer reads."""
 
 log = telemetry.logger(__name__)
 outputs = telemetry.counter("storage_outputs", "Outputs by how they came and what became of them.", ("way", "result"))
@@ -72,28 +81,31 @@ class Store:
                     raise one
         reach("S3")
         stored = tuple(decided[index] for index in sorted(decided))
-        kept = tuple(one for one in stored if one is not None)
+        kept = tuple(one for one in stored if not isinstance(one, Gone))
         if not kept:
+            code = _CODES[Gone.TOO_MUCH if Gone.TOO_MUCH in stored else Gone.UNAVAILABLE]
             return JobFailed(
                 job_id=event.job_id,
                 account_id=event.account_id,
                 stage="storage",
-                code="output_unavailable",
-                message="The provider's result could not be fetched in time. Nothing was charged; try again.",
+                code=code,
+                message=_MESSAGES[code],
             )
         return JobStored(job_id=event.job_id, account_id=event.account_id, wanted=event.wanted, outputs=kept)
 
-    async def _one(self, event: JobGenerated, output: GeneratedOutput, *, last: bool) -> Kept | None:
-        """The output; None when it is lost. ``last``: what does not come now is lost too."""
+    async def _one(self, event: JobGenerated, output: GeneratedOutput, *, last: bool) -> Kept | Gone:
+        """The output, or why it is lost. ``last``: what does not come now is lost too."""
         if output.key is not None:
             outputs.inc("adopted", "stored")
             return _adopted(output)
         if output.url is None:
             raise CannotWork("an output has neither an address nor an object")
+        gone = Gone.UNAVAILABLE
         try:
             kept = await self._patiently(event, output)
         except Lost as lost:
             reason = str(lost)
+            gone = Gone.TOO_MUCH if isinstance(lost, TooMuch) else gone
         except (TryLater, CannotReach) as error:
             if not last:
                 raise
@@ -107,7 +119,7 @@ class Store:
         log.warning(
             "output_lost", job_id=event.job_id.hex, index=output.index, provider=event.provider, reason=reason
         )
-        return None
+        return gone
 
     async def _patiently(self, event: JobGenerated, output: GeneratedOutput) -> Kept:
         """Pull it, in a few tries.
