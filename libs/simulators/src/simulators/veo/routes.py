@@ -46,8 +46,9 @@ def _parameters(tiers: tuple[str, ...]) -> dict[str, Input]:
         "seed": Whole(0, 2**32 - 1),
         "enhancePrompt": Flag(),
         "storageUri": Text(),
-        "compressionQuality": Choice(("optimized", "lossless")),
-        "resizeMode": Choice(("crop", "pad")),
+        # Documented in small letters, written in capitals by Google's own client.
+        "compressionQuality": Choice(("optimized", "lossless", "OPTIMIZED", "LOSSLESS")),
+        "resizeMode": Choice(("crop", "pad", "CROP", "PAD")),
         "pubsubTopic": Text(),
         "fps": Whole(24, 24),
     }
