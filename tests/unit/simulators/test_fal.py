@@ -54,6 +54,17 @@ async def test_pictures_come_as_links_on_the_media_host(house: House):
             assert picture.size == (file["width"], file["height"]) == (512, 512)
 
 
+async def test_the_older_image_model_knows_three_frames(house: House):
+    job = await _submit(house, "/fal-ai/gpt-image-1.5", {"prompt": "a cat", "image_size": "1536x1024"})
+    await _done(house, job)
+    _, result, _ = await house.call("fal", "GET", job["response_url"])
+    assert [(file["width"], file["height"]) for file in result["images"]] == [(1536, 1024)]
+    job = await _submit(house, "/fal-ai/gpt-image-1.5", {"prompt": "a cat", "image_size": "square_hd"})
+    await _done(house, job)
+    status, _, _ = await house.call("fal", "GET", job["response_url"])
+    assert status == 422
+
+
 async def test_a_film_comes_with_its_size_and_length(house: House):
     body = {"prompt": "x", "duration": "4", "resolution": "480p", "aspect_ratio": "9:16", "generate_audio": False}
     job = await _submit(house, VIDEO, body)

@@ -65,6 +65,7 @@ async def test_the_sdk_reads_answers_errors_and_streams(house: House):
         ({"n": "2"}, 400, "invalid_type", "n"),
         ({"size": "3856x3856"}, 400, "invalid_value", "size"),
         ({"size": "3840x1024"}, 400, "invalid_value", "size"),
+        ({"size": "2048x2048", "model": "gpt-image-1.5"}, 400, "invalid_value", "size"),
         ({"quality": "best"}, 400, "invalid_value", "quality"),
         ({"colour": "red"}, 400, "unknown_parameter", "colour"),
         ({"background": "transparent", "output_format": "jpeg"}, 400, "invalid_value", "background"),

@@ -100,6 +100,25 @@ def _gpt_image(*, edit: bool) -> Endpoint:
     return Endpoint(fields, lambda values: _pictures(values, size.of(values["image_size"])))
 
 
+def _gpt_image_15() -> Endpoint:
+    frame = ("1024x1024", "1536x1024", "1024x1536")
+    fields: dict[str, Input] = {
+        "prompt": _PROMPT,
+        "num_images": Whole(1, 4, 1),
+        "image_size": Choice(frame, frame[0]),
+        "background": Choice(("auto", "transparent", "opaque"), "auto"),
+        "quality": Choice(("low", "medium", "high"), "high"),
+        "output_format": Choice(_FORMATS, "png"),
+        "sync_mode": Flag(default=False),
+    }
+
+    def run(values: Values) -> Run:
+        width, _, height = values["image_size"].partition("x")
+        return _pictures(values, (int(width), int(height)))
+
+    return Endpoint(fields, run)
+
+
 def _nano_banana(tiers: tuple[str, ...], *, edit: bool, references: int = 14) -> Endpoint:
     ratios: tuple[str, ...] = ("21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16")
     if "0.5K" in tiers:
@@ -289,6 +308,7 @@ def _endpoints() -> dict[str, Endpoint]:
     found = {
         "openai/gpt-image-2": _gpt_image(edit=False),
         "openai/gpt-image-2/edit": _gpt_image(edit=True),
+        "fal-ai/gpt-image-1.5": _gpt_image_15(),
         "bytedance/seedream/v5/lite/text-to-image": _seedream(edit=False),
         "bytedance/seedream/v5/lite/edit": _seedream(edit=True),
         "alibaba/happy-horse/text-to-video": _happy_horse(),

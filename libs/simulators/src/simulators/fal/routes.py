@@ -104,7 +104,7 @@ class Queue:
 
         async def tell(job: Job, call: Call, request: Request) -> Response:
             call.ids["fal_request_id"] = job.id
-            shown = job.shown(logs=request.query_params.get("logs") == "1")
+            shown = job.shown(logs=request.query_params.get("logs") in {"1", "true"})
             return told(call.scenario, as_json(shown, 200 if shown["status"] == "COMPLETED" else 202))
 
         return await self.exchange("poll", request, self._known, tell)

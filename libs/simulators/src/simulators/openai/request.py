@@ -13,6 +13,8 @@ MODELS = frozenset(
         "gpt-image-2.5-flare", "gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "chatgpt-image-latest",
     }
 )  # fmt: skip
+CLASSIC = frozenset({"gpt-image-1-mini", "gpt-image-1.5"})
+CLASSIC_SIZES = ("1024x1024", "1536x1024", "1024x1536")
 PARAMETERS = frozenset(
     {
         "prompt", "model", "n", "size", "quality", "background", "moderation", "output_format", "output_compression",
@@ -82,6 +84,8 @@ def _size(value: object, model: str) -> tuple[int, int]:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Refusal.invalid("size", f"Invalid size '{value}'. Use 'auto' or WIDTHxHEIGHT.")
+    if model in CLASSIC and value not in CLASSIC_SIZES:
+        raise Refusal.invalid("size", f"Invalid size '{value}'. {model} draws: {', '.join(CLASSIC_SIZES)}, auto.")
     width, height = int(match[1]), int(match[2])
     if width % 16 or height % 16:
         raise Refusal.invalid("size", "Width and height must both be divisible by 16.")
