@@ -97,7 +97,14 @@ class Queue:
         else:
             body |= {"status": "OK", "payload": await job.result(self.links, self.darkroom)}
         raw = orjson.dumps(body)
-        await self.courier.post("webhook", url, raw, lambda: self.signer.headers(job.id, raw), fal_request_id=job.id)
+        setting = self.dials.now
+        if setting.forge:
+            lie, forger = orjson.dumps({**body, "status": "ERROR", "payload": None}), Signer("somebody else's key")
+            await self.courier.post("forged", url, lie, lambda: forger.headers(job.id, lie), fal_request_id=job.id)
+        for _ in range(setting.duplicates):
+            await self.courier.post(
+                "webhook", url, raw, lambda: self.signer.headers(job.id, raw), fal_request_id=job.id
+            )
 
     async def status(self, request: Request) -> Response:
         """202 until it is COMPLETED, then 200."""

@@ -7,12 +7,14 @@ the status' ``error`` and the result's HTTP status must be looked at.
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
 from dispatcher.domain.jobs import Accepted, Order, Pending, Produced
 from dispatcher.upstreams import classify, tasks
 from dispatcher.upstreams.client import Answer, Client
 from dispatcher.upstreams.fal_answers import blanked, class_of_detail, class_of_run, links
+from dispatcher.upstreams.fal_webhooks import FalWebhooks
 from dispatcher.upstreams.protocol import Account, BytesSent, CannotAsk
 
 _URLS = ("status_url", "response_url", "cancel_url")
@@ -27,6 +29,7 @@ class FalQueue:
         self._client = client
         self._account = account
         self._origin = classify.origin_of(account.base_url)
+        self._webhooks = FalWebhooks(client, self._origin)
 
     async def submit(self, order: Order, sent: BytesSent) -> Accepted:
         """Put the order into the endpoint's queue."""
@@ -37,7 +40,8 @@ class FalQueue:
             "x-fal-store-io": "0",
             "x-fal-request-timeout": str(max(1, int(order.start_within_s))),
         }
-        url = f"{self._account.base_url}/{order.upstream_model}"
+        called = f"?fal_webhook={quote(order.callback_url, safe='')}" if order.callback_url else ""
+        url = f"{self._account.base_url}/{order.upstream_model}{called}"
         answer = await tasks.place(
             self._client, url, tasks.model_input(order), headers=headers, order=order, sent=sent
         )
@@ -75,6 +79,10 @@ class FalQueue:
         """Ask for cancellation; True when fal takes the request out of its queue or stops it."""
         answer = await self._client.send("PUT", reference["cancel_url"], headers=self._headers(), timeout_s=timeout_s)
         return answer.status in (200, 202)
+
+    async def genuine(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether fal signed it, within five minutes."""
+        return await self._webhooks.genuine(headers, body)
 
     async def _result(self, url: str, timeout_s: float) -> Pending | Produced:
         answer = await self._ask(url, timeout_s)
