@@ -23,6 +23,7 @@ import pytest_asyncio
 from PIL import Image
 
 from common.catalogue import Model, Route, load
+from common.catalogue.parameters import Choice
 from simulators.providers import PROVIDERS
 from support.jobs import fingerprint
 from support.matrix import REPORT, UNRECORDED
@@ -32,10 +33,6 @@ EXPECTED = Path(__file__).parent / "matrix"
 WRITE = bool(os.environ.get("WRITE_MATRIX"))
 MODELS = {model.id: model for model in load().models}
 AT_ONCE = 6
-EXTRA: dict[tuple[str, str], dict[str, Any]] = {
-    ("enhance-video-1.0", "enhance"): {"source_seconds": 5, "source_resolution": "360p"},
-}
-"""What a mode needs besides a prompt and its inputs."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -159,6 +156,9 @@ PICTURES = {
 def order(stack: Stack, model: Model, mode: str, prompt: str) -> tuple[dict[str, Any], list[str]]:
     """A native request for a mode with the fewest inputs, and the roles of these."""
     fields: dict[str, Any] = {"model": model.id} | ({"prompt": prompt} if "prompt" in model.texts else {})
+    for name, known in model.parameters.items():
+        if known.required:  # the first of a few words; of a number the largest, which no sample film outgrows
+            fields[name] = known.values[0] if isinstance(known, Choice) else known.maximum
     roles: list[str] = []
     for role, (fewest, most) in model.modes[mode].inputs.items():
         count = fewest or (1 if not roles and set(model.modes[mode].inputs) == {role} else 0)

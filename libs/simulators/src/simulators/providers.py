@@ -49,9 +49,9 @@ PROVIDERS: dict[str, Provider] = {
         render_ms=0,
     ),
     "azure": Provider(
-        "OpenAI's images as a deployment in Azure; its base URL ends in /openai/deployments/{deployment}.",
+        "OpenAI's images as deployments in Azure, named like the models; its base URL ends in /openai/deployments.",
         "simulators.openai",
-        "/openai/deployments/gpt-image-2",
+        "/openai/deployments",
         render_ms=0,
         build="build_azure",
     ),

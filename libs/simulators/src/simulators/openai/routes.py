@@ -76,7 +76,7 @@ class Images:
     async def _understand(self, request: Request) -> Understood[Wanted]:
         self._check_version(request)
         body = await document(request, Refusal.unreadable())
-        wanted = parse(self._deployed(body))
+        wanted = parse(self._deployed(request, body))
         return Understood(wanted, wanted.prompt, wanted.model, body)
 
     async def _understand_form(self, request: Request) -> Understood[Wanted]:
@@ -99,12 +99,18 @@ class Images:
                 raise Refusal.invalid(
                     "image", "Invalid image file: expected PNG, JPEG or WebP.", "invalid_image_file"
                 )
-        wanted = parse_edit(self._deployed(texts), len(given), len(masks))
+        wanted = parse_edit(self._deployed(request, texts), len(given), len(masks))
         return Understood(wanted, wanted.prompt, wanted.model, {**texts, **files})
 
-    def _deployed(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _deployed(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
         """At Azure the deployment says which model; a ``model`` beside it is not looked at."""
-        return {**body, "model": "gpt-image-2"} if self.azure else body
+        if not self.azure:
+            return body
+        name = request.path_params["deployment"]
+        if name not in MODELS:
+            said = "The API deployment for this resource does not exist."
+            raise Refused(404, {"error": {"code": "DeploymentNotFound", "message": said}})
+        return {**body, "model": name}
 
     def _check_version(self, request: Request) -> None:
         if self.azure and not request.query_params.get("api-version"):
@@ -225,7 +231,7 @@ def build(links: Links | None = None, start: Setting | None = None, api_key: str
 
 
 def build_azure(links: Links | None = None, start: Setting | None = None, api_key: str | None = None) -> Simulator:
-    """One deployment of GPT Image 2 in Azure; any key is right unless one is named."""
+    """A resource in Azure with a deployment of each model, named like it; any key is right unless one is named."""
     dials, journal, links = Dials(SCENARIOS, ("submit",), start), Journal(), links or Links()
     images = Images(dials, journal, links, api_key, azure=True)
     base = "/openai/deployments/{deployment}/images"

@@ -7,6 +7,7 @@ quotes the request. There is no cancel and nothing to poll. Azure speaks the sam
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from urllib3 import encode_multipart_formdata
@@ -49,7 +50,7 @@ class OpenAIImages:
             body, content_type = orjson.dumps(fields), "application/json"
         answer = await self._client.send(
             "POST",
-            self._url("edits" if order.inputs else "generations"),
+            self._url(order, "edits" if order.inputs else "generations"),
             headers={
                 **self._key(),
                 "content-type": content_type,
@@ -66,7 +67,7 @@ class OpenAIImages:
         del answer  # tens of MiB; what is parsed are as many
         return _produced(parsed, order.outputs)
 
-    def _url(self, what: str) -> str:
+    def _url(self, _: Order, what: str) -> str:
         return f"{self._account.base_url}/images/{what}"
 
     def _key(self) -> dict[str, str]:
@@ -78,10 +79,15 @@ class OpenAIImages:
 
 
 class AzureImages(OpenAIImages):
-    """The same with a deployment in Azure: the base URL names it (``.../openai/deployments/{deployment}``)."""
+    """The same with the deployments of one resource in Azure, each named like the model that it runs.
 
-    def _url(self, what: str) -> str:
-        return f"{super()._url(what)}?api-version={_AZURE_VERSION}"
+    The base URL is the resource's, with or without ``/openai/deployments`` and one of them behind it.
+    """
+
+    def _url(self, order: Order, what: str) -> str:
+        resource = self._account.base_url.partition("/openai/deployments")[0]
+        deployment = quote(order.upstream_model, safe="")
+        return f"{resource}/openai/deployments/{deployment}/images/{what}?api-version={_AZURE_VERSION}"
 
     def _key(self) -> dict[str, str]:
         return {"api-key": self._account.api_key}
