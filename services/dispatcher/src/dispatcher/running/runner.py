@@ -25,6 +25,8 @@ MIN_START_S = 0.5
 """With less than this to the deadline, no further route is begun."""
 _SHARE_OF_VIDEOS = 0.9
 _HUNG = Failure(FailureClass.AMBIGUOUS, "hung")
+_OUTRUN = Failure(FailureClass.AMBIGUOUS, "outrun")
+"""A synchronous call was still silent when the rival that began much later had delivered."""
 
 Verdict = tuple[JobGenerated | JobFailed, Ending | None]
 
@@ -161,6 +163,7 @@ class Runner:
         """The next route starts while the hanging submit stays open; the first to accept wins."""
         if attempt.number not in run.open:
             return None
+        attempt.silent = True
         if not attempt.way.route.synchronous:
             attempt.choice.failed(_HUNG)
         if run.winner is None and attempt.way.model.ambiguous_failover:
@@ -186,6 +189,9 @@ class Runner:
     async def _after(self, run: Run, ending: Ending | None, failed_at: float | None) -> Verdict | None:
         """Go on after an attempt's end: done, the next route, or the verdict."""
         if run.missing <= 0:
+            for outrun in run.open.values():
+                if outrun.silent:
+                    outrun.choice.failed(_OUTRUN)
             return self._over(run, ""), ending
         choice = self._router.choose(run.job, run.tried) if self._may_start(run) else None
         if isinstance(choice, Full) and not run.open:

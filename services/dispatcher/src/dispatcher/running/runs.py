@@ -49,6 +49,8 @@ class Attempt:
     """When the failing answer came that this attempt makes up for."""
     cost_microusd: int | None = None
     """What the provider says it charged."""
+    silent: bool = False
+    """It has said nothing for so long that a rival was thought of."""
     polled: "asyncio.Future[Any] | None" = None
     reference: dict[str, str] | None = None
 
