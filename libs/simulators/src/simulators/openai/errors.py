@@ -69,13 +69,21 @@ _FILTERED = {
 
 
 def early(scenario: str, retry_after_s: float, *, azure: bool = False) -> Refused | None:
-    """What is refused before work begins; Azure's filter has words of its own."""
+    """What is refused before work begins; Azure's filter and its door have words of their own."""
     if scenario not in _AT_ONCE:
         return None
     if azure and scenario == "policy_input":
         return Refused(400, {"error": _FILTERED})
+    if azure and scenario == "auth":
+        return no_azure_key()
     headers = {"retry-after": f"{retry_after_s:g}"} if scenario == "429_retry_after" else None
     return Refusal(*_AT_ONCE[scenario], param="size" if scenario == "invalid" else None, headers=headers)
+
+
+def no_azure_key() -> Refused:
+    """The key is missing or wrong, at Azure."""
+    said = "Access denied due to invalid subscription key or wrong API endpoint."
+    return Refused(401, {"error": {"code": "401", "message": said}})
 
 
 def late(scenario: str) -> Refusal | None:

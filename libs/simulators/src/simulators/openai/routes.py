@@ -20,7 +20,7 @@ from simulators.faults import Silence, Unfinished, flood
 from simulators.journal import Call, Journal
 from simulators.links import Links, Output, seed_of
 from simulators.media import PAGE, Darkroom, file_route
-from simulators.openai.errors import Refusal, early, late
+from simulators.openai.errors import Refusal, early, late, no_azure_key
 from simulators.openai.request import MODELS, Wanted, parse, parse_edit
 
 SCENARIOS = {
@@ -155,8 +155,7 @@ class Images:
         if self.azure:
             key = request.headers.get("api-key", "")
             if not key or (self.api_key is not None and key != self.api_key):
-                said = "Access denied due to invalid subscription key or wrong API endpoint."
-                raise Refused(401, {"error": {"code": "401", "message": said}})
+                raise no_azure_key()
             return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key or (self.api_key is not None and key != self.api_key):
