@@ -1,11 +1,13 @@
 """Fixtures every test may use; each starts real servers, once per run, and only when a test asks for them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from support.postgres import Postgres, running_postgres
+from support.providers import Providers, running_providers
 from support.stack import Stack, running_stack
 
 
@@ -20,6 +22,20 @@ def stack() -> Iterator[Stack]:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server."""
     yield from running_postgres()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_providers() -> AsyncIterator[Providers]:
+    """The providers' stand-ins in this process."""
+    async with running_providers() as running:
+        yield running
+
+
+@pytest.fixture
+async def providers(shared_providers: Providers) -> Providers:
+    """The same, all well, and nobody has asked them for anything."""
+    shared_providers.reset()
+    return shared_providers
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from support.stack import Account, Stack, until
+from support.jobs import finished
+from support.stack import Account, Stack
 
 MODEL = "enhance-video-1.0"
 
@@ -14,17 +15,7 @@ def source(stack: Stack) -> dict[str, Any]:
 
 async def enhanced(stack: Stack, account: Account, **fields: Any) -> dict[str, Any]:
     """The task at its end."""
-    body = {**source(stack), **fields}
-    status, task = await stack.native("POST", "/videos/generations", account, json=body)
-    assert status == 200, task
-
-    async def ended() -> bool:
-        nonlocal task
-        _, task = await stack.native("GET", f"/tasks/{task['id']}", account)
-        return task["status"] in {"completed", "failed"}
-
-    await until(ended, 120)
-    return task
+    return await finished(stack, account, "video", {**source(stack), **fields})
 
 
 async def test_each_declared_second_is_charged(stack: Stack) -> None:

@@ -25,9 +25,9 @@ from PIL import Image
 from common.catalogue import Model, Route, load
 from common.catalogue.parameters import Choice
 from simulators.providers import PROVIDERS
-from support.jobs import fingerprint
+from support.jobs import fingerprint, finished
 from support.matrix import REPORT, UNRECORDED
-from support.stack import Account, Stack, until
+from support.stack import Account, Stack
 
 EXPECTED = Path(__file__).parent / "matrix"
 WRITE = bool(os.environ.get("WRITE_MATRIX"))
@@ -92,7 +92,7 @@ async def made(stack: Stack, account: Account, model: Model, route: Route, mode:
         return None
     for number in range(10):  # the dispatcher heeds a decision within a second or two
         numbered = f"{prompt} {number}"
-        task = await finished(stack, account, model, {**fields, "prompt": numbered})
+        task = await finished(stack, account, model.kind, {**fields, "prompt": numbered})
         assert task["status"] == "completed", f"{prompt}: {task['error']}"
         attempts = stack.query(
             "select provider, state::text from dispatcher.attempts where job_id = %(id)s::uuid",
@@ -181,20 +181,6 @@ def medium(stack: Stack, media_type: str, number: int) -> str:
     if kind != "image":
         return f"{stack['SIM_MEDIA_URL']}/samples/{number}.{'mp4' if kind == 'video' else 'mp3'}"
     return as_data(picture(number))
-
-
-async def finished(stack: Stack, account: Account, model: Model, fields: dict[str, Any]) -> dict[str, Any]:
-    """The job's task at its end."""
-    status, task = await stack.native("POST", f"/{model.kind}s/generations", account, json=fields)
-    assert status in {200, 202}, task
-
-    async def ended() -> bool:
-        nonlocal task
-        _, task = await stack.native("GET", f"/tasks/{task['id']}", account)
-        return task["status"] in {"completed", "failed"}
-
-    await until(ended, 120)
-    return task
 
 
 async def decoded(task: dict[str, Any], kind: str) -> None:

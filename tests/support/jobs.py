@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 
-from support.stack import Account, Stack
+from support.stack import Account, Stack, until
 
 IMAGE: dict[str, Any] = {"model": "gpt-image-2", "quality": "low", "size": "1024x1024"}
 VIDEO: dict[str, Any] = {"model": "seedance-2.0", "seconds": "4", "size": "864x496"}
@@ -78,6 +78,20 @@ async def video(stack: Stack, account: Account | None, prompt: str, **options: A
             told = Told(prompt, ok=task.status == "completed", code=code, job=task.id, value=task, seen=seen)
     told.seconds = time.monotonic() - began
     return told
+
+
+async def finished(stack: Stack, account: Account, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A job of the native family at its end, as its task shows it."""
+    status, task = await stack.native("POST", f"/{kind}s/generations", account, json=fields)
+    assert status in {200, 202}, task
+
+    async def ended() -> bool:
+        nonlocal task
+        _, task = await stack.native("GET", f"/tasks/{task['id']}", account)
+        return task["status"] in {"completed", "failed"}
+
+    await until(ended, 120)
+    return task
 
 
 async def together(jobs: list[Any], at_once: int) -> list[Told]:

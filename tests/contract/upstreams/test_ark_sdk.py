@@ -3,34 +3,21 @@
 import asyncio
 import base64
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from byteplussdkarkruntime import Ark
 from byteplussdkarkruntime._exceptions import ArkBadRequestError, ArkNotFoundError, ArkRateLimitError
 from byteplussdkarkruntime.types.images import SequentialImageGenerationOptions
 from PIL import Image
 
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 PICTURES = "seedream-5-0-260128"
 FILMS = "dreamina-seedance-2-0-260128"
 TEXT = {"type": "text", "text": "waves"}
-
-
-@pytest_asyncio.fixture(scope="module")
-async def running() -> AsyncIterator[Providers]:
-    async with running_providers() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def providers(running: Providers) -> Providers:
-    running.reset()
-    return running
 
 
 @pytest.fixture

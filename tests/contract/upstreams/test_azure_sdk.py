@@ -9,19 +9,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from support.providers import Providers, running_providers
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running() -> AsyncIterator[Providers]:
-    async with running_providers() as providers:
-        yield providers
-
-
-@pytest_asyncio.fixture
-async def providers(running: Providers) -> Providers:
-    running.reset()
-    return running
+from support.providers import Providers
 
 
 @pytest_asyncio.fixture

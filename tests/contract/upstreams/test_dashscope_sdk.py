@@ -10,18 +10,11 @@ import pytest
 import pytest_asyncio
 from dashscope import VideoSynthesis
 
-from support.providers import Providers, running_providers
-
-
-@pytest_asyncio.fixture(scope="module")
-async def providers():
-    async with running_providers() as running:
-        yield running
+from support.providers import Providers
 
 
 @pytest_asyncio.fixture
 async def reset(providers: Providers, monkeypatch: pytest.MonkeyPatch) -> Providers:
-    providers.reset()
     monkeypatch.setattr(dashscope, "base_http_api_url", f"{providers.origin('dashscope')}/api/v1")
     monkeypatch.setattr(dashscope, "api_key", "k")
     return providers

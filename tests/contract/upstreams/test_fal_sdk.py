@@ -12,25 +12,18 @@ import pytest_asyncio
 from fal_client.client import FalClientHTTPError
 from PIL import Image
 
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 PICTURE = "openai/gpt-image-2"
 FILM = "bytedance/seedance-2.0/text-to-video"
 SMALL = {"prompt": "a cat", "image_size": {"width": 512, "height": 512}, "quality": "low"}
 
 
-@pytest_asyncio.fixture(scope="module")
-async def running():
-    async with running_providers() as providers:
-        yield providers
-
-
 @pytest_asyncio.fixture
-async def providers(running: Providers, monkeypatch: pytest.MonkeyPatch) -> Providers:
-    running.reset()
+async def providers(providers: Providers, monkeypatch: pytest.MonkeyPatch) -> Providers:
     # The host can be named in the environment, https cannot be left out.
-    monkeypatch.setattr(fal_client.client, "QUEUE_URL_FORMAT", f"{running.origin('fal')}/")
-    return running
+    monkeypatch.setattr(fal_client.client, "QUEUE_URL_FORMAT", f"{providers.origin('fal')}/")
+    return providers
 
 
 @pytest.fixture

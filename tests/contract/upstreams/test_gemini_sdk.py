@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google import genai
@@ -15,26 +14,14 @@ from google.genai import errors, types
 from google.oauth2 import credentials, service_account
 from PIL import Image
 
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 MODEL = "gemini-3.1-flash-image"
 
 
-@pytest_asyncio.fixture(scope="module")
-async def providers():
-    async with running_providers() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def reset(providers: Providers) -> Providers:
-    providers.reset()
-    return providers
-
-
 @pytest.fixture(params=["gemini", "vertex"])
-def client(request: pytest.FixtureRequest, reset: Providers) -> Iterator[genai.Client]:
-    url = reset.origin(request.param)
+def client(request: pytest.FixtureRequest, providers: Providers) -> Iterator[genai.Client]:
+    url = providers.origin(request.param)
     if request.param == "gemini":
         client = genai.Client(api_key="k", http_options=types.HttpOptions(base_url=url, api_version="v1beta"))
     else:
@@ -74,14 +61,14 @@ async def test_a_picture_comes_in_the_frame_and_size_asked_for(client):
     assert (answer.model_version, bool(answer.response_id)) == (MODEL, True)
 
 
-async def test_references_go_in_as_bytes_and_as_addresses(client, reset):
+async def test_references_go_in_as_bytes_and_as_addresses(client, providers):
     sent = [
         types.Part.from_bytes(data=b"\xfb\xef\xff" * 100, mime_type="image/png"),
         types.Part.from_uri(file_uri="https://example.com/cat.webp", mime_type="image/webp"),
     ]
     answer = await ask(client, "two cats", *sent)
     assert answer.usage_metadata.prompt_tokens_details[1].token_count == 2 * 1120
-    (call,) = reset.calls(name_of(client), "two cats")
+    (call,) = providers.calls(name_of(client), "two cats")
     kinds = [sorted(part) for part in call["request"]["contents"][0]["parts"]]
     assert kinds == [["text"], ["inlineData"], ["fileData"]]
     assert call["request"]["contents"][0]["parts"][1]["inlineData"]["data"].startswith("bytes:")
@@ -92,7 +79,7 @@ async def test_thoughts_are_flagged_and_come_when_asked_for(client):
     assert [bool(part.thought) for part in answer.parts if part.inline_data] == [True, False]
 
 
-async def test_the_file_type_is_vertexs_alone(client, reset):
+async def test_the_file_type_is_vertexs_alone(client, providers):
     image = types.ImageConfig(output_mime_type="image/jpeg", output_compression_quality=80)
     if not client.vertexai:
         with pytest.raises(ValueError, match="output_mime_type"):
@@ -108,15 +95,15 @@ async def test_the_file_type_is_vertexs_alone(client, reset):
     [("policy_output", "IMAGE_SAFETY"), ("recitation", "IMAGE_RECITATION"), ("empty_output", "NO_IMAGE"),
      ("no_image", "STOP"), ("max_tokens", "MAX_TOKENS")],
 )  # fmt: skip
-async def test_an_end_without_a_picture_has_a_reason_that_the_client_knows(client, reset, scenario, reason):
-    reset.dial(name_of(client), scenario)
+async def test_an_end_without_a_picture_has_a_reason_that_the_client_knows(client, providers, scenario, reason):
+    providers.dial(name_of(client), scenario)
     answer = await ask(client)
     assert answer.candidates[0].finish_reason is types.FinishReason[reason]
     assert not any(part.inline_data for part in answer.parts or ())
 
 
-async def test_a_blocked_prompt_is_an_answer_without_candidates(client, reset):
-    reset.dial(name_of(client), "policy_input")
+async def test_a_blocked_prompt_is_an_answer_without_candidates(client, providers):
+    providers.dial(name_of(client), "policy_input")
     answer = await ask(client)
     assert answer.prompt_feedback.block_reason is types.BlockedReason.PROHIBITED_CONTENT
     assert not answer.candidates
@@ -127,8 +114,8 @@ async def test_a_blocked_prompt_is_an_answer_without_candidates(client, reset):
     [("429_retry_after", 429, "RESOURCE_EXHAUSTED"), ("billing_disabled", 403, "PERMISSION_DENIED"),
      ("region", 400, "FAILED_PRECONDITION"), ("404", 404, "NOT_FOUND"), ("503", 503, "UNAVAILABLE")],
 )  # fmt: skip
-async def test_errors_are_read_wrapped_or_not(client, reset, scenario, code, status):
-    reset.dial(name_of(client), scenario, retry_after_s=23)
+async def test_errors_are_read_wrapped_or_not(client, providers, scenario, code, status):
+    providers.dial(name_of(client), scenario, retry_after_s=23)
     with pytest.raises(errors.APIError) as caught:
         await ask(client)
     assert (caught.value.code, caught.value.status) == (code, status)
@@ -148,7 +135,7 @@ async def test_a_stream_gives_the_same_picture_parts(client):
     ]
 
 
-async def test_googles_own_service_accounts_get_a_token(reset):
+async def test_googles_own_service_accounts_get_a_token(providers):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -156,7 +143,7 @@ async def test_googles_own_service_accounts_get_a_token(reset):
     info = {
         "client_email": "a@p.iam.example",
         "private_key": pem.decode(),
-        "token_uri": reset.origin("vertex") + "/token",
+        "token_uri": providers.origin("vertex") + "/token",
         "type": "service_account",
     }
     account = service_account.Credentials.from_service_account_info(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-import pytest_asyncio
 import replicate
 from PIL import Image
 from replicate.exceptions import ReplicateError
@@ -16,27 +15,15 @@ from dispatcher.upstreams.client import Client
 from dispatcher.upstreams.protocol import Account
 from dispatcher.upstreams.replicate import Replicate
 from simulators.replicate.webhooks import Signer
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 FILM = "bytedance/seedance-2.0"
 PICTURE = "google/nano-banana-2"
 
 
-@pytest_asyncio.fixture(scope="module")
-async def providers():
-    async with running_providers() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def reset(providers: Providers) -> Providers:
-    providers.reset()
-    return providers
-
-
 @pytest.fixture
-def client(reset: Providers) -> Iterator[replicate.Client]:
-    made = replicate.Client(api_token="t", base_url=reset.origin("replicate"))
+def client(providers: Providers) -> Iterator[replicate.Client]:
+    made = replicate.Client(api_token="t", base_url=providers.origin("replicate"))
     yield made
     made._client.close()
 
@@ -61,20 +48,20 @@ async def test_run_gives_a_picture(client: replicate.Client) -> None:
 
 
 async def test_a_failure_is_a_model_error_and_a_refused_input_a_replicate_error(
-    client: replicate.Client, reset: Providers
+    client: replicate.Client, providers: Providers
 ) -> None:
     with pytest.raises(ReplicateError) as refused:
         await asyncio.to_thread(client.models.predictions.create, FILM, {"prompt": "x", "duration": 99})
     assert refused.value.status == 422
     assert "input.duration" in str(refused.value.detail)
-    reset.dial("replicate", "policy_output")
+    providers.dial("replicate", "policy_output")
     prediction = await asyncio.to_thread(client.models.predictions.create, FILM, {"prompt": "x"})
     assert prediction.status == "failed"
     assert "E005" in str(prediction.error)
 
 
-async def test_what_runs_can_be_cancelled_and_is_listed(client: replicate.Client, reset: Providers) -> None:
-    reset.dial("replicate", "never_finishes", render_ms=60_000)
+async def test_what_runs_can_be_cancelled_and_is_listed(client: replicate.Client, providers: Providers) -> None:
+    providers.dial("replicate", "never_finishes", render_ms=60_000)
     prediction = await asyncio.to_thread(client.models.predictions.create, FILM, {"prompt": "x"})
     assert prediction.status in {"starting", "processing"}
     await asyncio.to_thread(prediction.cancel)
@@ -84,7 +71,7 @@ async def test_what_runs_can_be_cancelled_and_is_listed(client: replicate.Client
 
 
 async def test_both_sides_take_the_signatures_for_good_and_no_others(
-    client: replicate.Client, reset: Providers
+    client: replicate.Client, providers: Providers
 ) -> None:
     told = await asyncio.to_thread(client.webhooks.default.secret)
     assert isinstance(told, WebhookSigningSecret)
@@ -94,7 +81,7 @@ async def test_both_sides_take_the_signatures_for_good_and_no_others(
     with pytest.raises(InvalidSignatureError):
         Webhooks.validate(headers=headers, body=body.decode() + " ", secret=told)
     http = await Client().start()
-    ours = Replicate(http, Account("replicate", f"{reset.origin('replicate')}/v1", "t", ()))
+    ours = Replicate(http, Account("replicate", f"{providers.origin('replicate')}/v1", "t", ()))
     assert await ours.genuine(headers, body)
     assert not await ours.genuine(headers, body + b" ")
     assert not await ours.genuine(Signer(b"another").headers(body), body)

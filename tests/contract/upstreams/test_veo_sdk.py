@@ -7,28 +7,15 @@ from collections.abc import Iterator
 
 import av
 import pytest
-import pytest_asyncio
 from google import genai
 from google.genai import errors, types
 from google.oauth2 import credentials
 
 from simulators.journal import redacted
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 MODEL = "veo-3.1-generate-001"
 FRAME = types.Image(image_bytes=b"\xfb\xef\xff" * 100, mime_type="image/png")
-
-
-@pytest_asyncio.fixture(scope="module")
-async def running():
-    async with running_providers() as providers:
-        yield providers
-
-
-@pytest_asyncio.fixture
-async def providers(running: Providers) -> Providers:
-    running.reset()
-    return running
 
 
 @pytest.fixture

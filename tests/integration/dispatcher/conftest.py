@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from support.dispatcher import RunningDispatcher, running_dispatcher
 from support.postgres import FreshDatabase, Postgres
-from support.providers import Providers, running_providers
+from support.providers import Providers
 from support.s3 import S3, running_s3
 
 
@@ -26,18 +25,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def database(postgres: Postgres) -> FreshDatabase:
     return postgres.fresh_database("dispatcher")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared_providers() -> AsyncIterator[Providers]:
-    async with running_providers() as running:
-        yield running
-
-
-@pytest.fixture
-async def providers(shared_providers: Providers) -> Providers:
-    shared_providers.reset()
-    return shared_providers
 
 
 @pytest.fixture

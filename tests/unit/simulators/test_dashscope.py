@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 SUBMIT = "/api/v1/services/aigc/video-generation/video-synthesis"
 ASYNC = {"x-dashscope-async": "enable"}
@@ -18,15 +18,8 @@ REFERENCE = {"type": "reference_image", "url": "data:image/png;base64,AAAA"}
 SOURCE = {"type": "video", "url": "https://films.example/a.mp4"}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def providers() -> AsyncIterator[Providers]:
-    async with running_providers() as running:
-        yield running
-
-
 @pytest_asyncio.fixture
 async def call(providers: Providers) -> AsyncIterator[Any]:
-    providers.reset()
     async with aiohttp.ClientSession(headers={"authorization": "Bearer k"}) as http:
 
         async def one(method: str, path: str, **options: Any) -> tuple[int, Any]:

@@ -2,16 +2,14 @@
 
 import io
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pybase64
 import pytest
-import pytest_asyncio
 from PIL import Image
 
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 PATHS = {
     "gemini": "/v1beta/models/",
@@ -19,18 +17,6 @@ PATHS = {
 }
 KEYS = {"gemini": {"x-goog-api-key": "k"}, "vertex": {"authorization": "Bearer t"}}
 TEXT = {"text": "a cat"}
-
-
-@pytest_asyncio.fixture(scope="module")
-async def running() -> AsyncIterator[Providers]:
-    async with running_providers() as providers:
-        yield providers
-
-
-@pytest_asyncio.fixture
-async def providers(running: Providers) -> Providers:
-    running.reset()
-    return running
 
 
 async def ask(

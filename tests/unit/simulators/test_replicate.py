@@ -9,20 +9,13 @@ import pytest
 import pytest_asyncio
 
 from simulators.replicate.models import MODELS
-from support.providers import Providers, running_providers
+from support.providers import Providers
 
 FILM = "/v1/models/vidu/q3-pro/predictions"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def providers() -> AsyncIterator[Providers]:
-    async with running_providers() as running:
-        yield running
-
-
 @pytest_asyncio.fixture
 async def call(providers: Providers) -> AsyncIterator[Any]:
-    providers.reset()
     async with aiohttp.ClientSession(headers={"authorization": "Bearer r8_x"}) as http:
 
         async def one(method: str, path: str, **options: Any) -> tuple[int, Any]:
