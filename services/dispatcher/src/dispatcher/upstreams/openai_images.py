@@ -32,6 +32,11 @@ _REFUSALS = (
     "safety",
 )
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+_USD_PER_MILLION_TOKENS: Mapping[str, tuple[float, float, float, float]] = {
+    "gpt-image-2": (5, 8, 30, 10),
+    "gpt-image-1.5": (5, 8, 32, 10),
+}
+"""Text in, pictures in, pictures out, text out: OpenAI's list, and Azure's."""
 
 
 class OpenAIImages:
@@ -65,7 +70,7 @@ class OpenAIImages:
         if answer.status != 200 or parsed.get("error"):  # there are refusals dressed as success
             raise _failure(answer, parsed.get("error"))
         del answer  # tens of MiB; what is parsed are as many
-        return _produced(parsed, order.outputs)
+        return _produced(parsed, order.outputs, _cost_microusd(parsed.get("usage"), order.upstream_model))
 
     def _url(self, _: Order, what: str) -> str:
         return f"{self._account.base_url}/images/{what}"
@@ -111,14 +116,33 @@ def _parts(fields: Mapping[str, Any], inputs: tuple[Input, ...]) -> list[tuple[s
     return parts
 
 
-def _produced(parsed: dict[str, Any], wanted: int) -> Produced:
+def _produced(parsed: dict[str, Any], wanted: int, cost_microusd: int | None) -> Produced:
     items = parsed.get("data")
     media_type = media.TYPES.get(str(parsed.get("output_format")))
     found = [_output(item, media_type) for item in (items[:wanted] if isinstance(items, list) else ())]
     outputs = tuple(one for one in found if one is not None)
     if not outputs:
         raise UpstreamFailed(FailureClass.FAILED_GENERATION, "no_output")
-    return Produced(outputs)
+    return Produced(outputs, cost_microusd)
+
+
+def _cost_microusd(usage: object, model: str) -> int | None:
+    """What the tokens cost at list price; the provider says how many they were, not what it charges."""
+    prices = _USD_PER_MILLION_TOKENS.get(model)
+    if prices is None or not isinstance(usage, dict):
+        return None
+    per_text, per_picture_in, per_picture, per_text_out = prices
+    seen, made = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    # Without details all of it counts as the dearer kind.
+    text_in = min(seen, _count(usage.get("input_tokens_details"), "text_tokens"))
+    text_out = min(made, _count(usage.get("output_tokens_details"), "text_tokens"))
+    cost = text_in * per_text + (seen - text_in) * per_picture_in
+    return round(cost + (made - text_out) * per_picture + text_out * per_text_out) or None
+
+
+def _count(of: object, name: str) -> int:
+    value = of.get(name) if isinstance(of, dict) else None
+    return value if isinstance(value, int) and 0 <= value < 10_000_000 else 0
 
 
 def _output(item: object, media_type: str | None) -> Inline | Link | None:
