@@ -32,7 +32,7 @@ from support.stack import Account, Stack
 EXPECTED = Path(__file__).parent / "matrix"
 WRITE = bool(os.environ.get("WRITE_MATRIX"))
 MODELS = {model.id: model for model in load().models}
-AT_ONCE = 6
+AT_ONCE = 16
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

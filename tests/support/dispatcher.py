@@ -12,7 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from common import clock
-from common.catalogue import load
+from common.catalogue import Catalogue, Model, load
+from common.catalogue.model import PollStep
 from common.contracts import JobFailed, JobGenerated, JobReserved, Message
 from common.contracts.body import BodyInput, JobBody
 from common.ids import new_id, new_job_id
@@ -153,14 +154,32 @@ def settings_for(database: FreshDatabase, s3: S3, keys: Path, **other: Any) -> D
     )
 
 
+def impatient(model: Model) -> Model:
+    """The same model, whose orders are asked about ten times a second, whatever its providers prefer."""
+    routes = [
+        route.model_copy(update={"timeouts": route.timeouts.model_copy(update={"poll_least_ms": 0})})
+        for route in model.routes
+    ]
+    return model.model_copy(update={"routes": tuple(routes), "polling": (PollStep(from_age_ms=0, every_ms=100),)})
+
+
 @asynccontextmanager
 async def running_dispatcher(
-    database: FreshDatabase, s3: S3, keys: Path, environ: Mapping[str, str], **settings: Any
+    database: FreshDatabase,
+    s3: S3,
+    keys: Path,
+    environ: Mapping[str, str],
+    catalogue: Catalogue | None = None,
+    **settings: Any,
 ) -> AsyncIterator[RunningDispatcher]:
-    """A dispatcher with its lease, without its timers: tests call what timers would."""
+    """A dispatcher with its lease, without its timers: tests call what timers would.
+
+    Unless a test has a catalogue of its own, orders are asked about often.
+    """
     rotate(keys, clock.now())
     running = RunningDispatcher(database, keys)
-    running.parts = assemble(settings_for(database, s3, keys, **settings), environ, running.publish)
+    models = catalogue or Catalogue(tuple(map(impatient, load().models)))
+    running.parts = assemble(settings_for(database, s3, keys, **settings), environ, running.publish, models)
     await running.parts.start()
     await running.parts.ownership.renew()
     try:

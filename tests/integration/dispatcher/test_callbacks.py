@@ -15,6 +15,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from common.catalogue import Catalogue, load
+from common.catalogue.model import PollStep
 from common.contracts import JobGenerated, UpstreamCalled
 from dispatcher.callbacks import callback_routes
 from dispatcher.running.addresses import Addresses
@@ -25,8 +27,7 @@ from support.s3 import S3
 
 MODELS = {"ark": "seedance-2.0", "vidu": "vidu-q3", "fal": "seedance-2.0", "replicate": "seedance-2.0"}
 SIGNING = ("fal", "replicate")
-NEVER_S = 600.0
-"""So rarely would orders be asked about without calls."""
+RARELY = PollStep(from_age_ms=0, every_ms=600_000)
 
 
 @dataclass
@@ -39,17 +40,15 @@ class Called:
 
 
 @asynccontextmanager
-async def reachable(
-    database: FreshDatabase, s3: S3, keys: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Called]:
+async def reachable(database: FreshDatabase, s3: S3, keys: Path, environ: dict[str, str]) -> AsyncIterator[Called]:
     """Asked about by the clock only every ten minutes: what ends sooner ends because of a call."""
+    models = [model.model_copy(update={"polling": (RARELY,)}) for model in load().models]
     listening = socket.create_server(("127.0.0.1", 0))
     settings = {
         "public_url": f"http://127.0.0.1:{listening.getsockname()[1]}",
         "callback_secret": "a secret of the tests",
     }
-    async with running_dispatcher(database, s3, keys, environ, **settings) as running:
-        monkeypatch.setattr("common.catalogue.model.Model.poll_after_ms", lambda *_: int(NEVER_S * 1_000))
+    async with running_dispatcher(database, s3, keys, environ, Catalogue(tuple(models)), **settings) as running:
         called = Called(running, Addresses(settings["public_url"], settings["callback_secret"].encode()))
 
         async def hint(message: Any) -> None:
@@ -69,10 +68,8 @@ async def reachable(
 
 
 @pytest.fixture
-async def called(
-    database: FreshDatabase, s3: S3, keys: Path, providers: Providers, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Called]:
-    async with reachable(database, s3, keys, providers.environ(*MODELS), monkeypatch) as running:
+async def called(database: FreshDatabase, s3: S3, keys: Path, providers: Providers) -> AsyncIterator[Called]:
+    async with reachable(database, s3, keys, providers.environ(*MODELS)) as running:
         yield running
 
 
@@ -83,11 +80,10 @@ async def test_a_call_has_the_order_asked_about(
     keys: Path,
     providers: Providers,
     provider: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also when it comes three times, with lies beside it."""
     providers.dial(provider, render_ms=300, forge=True, duplicates=3)
-    async with reachable(database, s3, keys, providers.environ(provider), monkeypatch) as called:
+    async with reachable(database, s3, keys, providers.environ(provider)) as called:
         event = called.dispatcher.event(MODELS[provider], f"{provider}, call me")
         verdict = await called.dispatcher.verdict(await called.dispatcher.take(event))
         assert isinstance(verdict, JobGenerated)

@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE, create_subprocess_exec
 
 import pytest
 
+from common.catalogue import load
 from simulators.journal import fingerprint
 from support.dispatcher import running_dispatcher
 
@@ -57,7 +58,8 @@ async def test_from_the_failing_answer_to_the_next_request_it_takes_milliseconds
         "UPSTREAM_FAL_API_KEY": "k",
     }
     prompts = [f"failover {number}" for number in range(JOBS)]
-    async with running_dispatcher(database, s3, keys, environ, breaker_min_failures=1_000_000) as dispatcher:
+    settings = {"breaker_min_failures": 1_000_000}
+    async with running_dispatcher(database, s3, keys, environ, load(), **settings) as dispatcher:
         for start in range(0, JOBS, AT_ONCE):
             events = [dispatcher.event("seedance-2.0", prompt) for prompt in prompts[start : start + AT_ONCE]]
             await asyncio.gather(*(dispatcher.take(event) for event in events))

@@ -19,16 +19,15 @@ SILENT_MS = 1_500
 
 @pytest.fixture
 async def hedging(
-    database: FreshDatabase, s3: S3, keys: Path, providers: Providers, monkeypatch: pytest.MonkeyPatch
+    database: FreshDatabase, s3: S3, keys: Path, providers: Providers
 ) -> AsyncIterator[RunningDispatcher]:
     """OpenAI first, then Azure, and nobody else."""
     models = [
         model.model_copy(update={"hedge_after_ms": HEDGE_AFTER_MS}) if model.id == "gpt-image-2" else model
         for model in load().models
     ]
-    monkeypatch.setattr("dispatcher.app.load_catalogue", lambda: Catalogue(tuple(models)))
-    environ = providers.environ("openai", "azure")
-    async with running_dispatcher(database, s3, keys, environ, breaker_min_failures=3) as running:
+    environ, catalogue = providers.environ("openai", "azure"), Catalogue(tuple(models))
+    async with running_dispatcher(database, s3, keys, environ, catalogue, breaker_min_failures=3) as running:
         yield running
 
 

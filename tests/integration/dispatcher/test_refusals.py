@@ -1,19 +1,13 @@
 """P3: what one provider refuses to draw is shown to no other, however it words the refusal, in every adapter."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from common.catalogue import Catalogue, Model, load
-from common.catalogue.model import PollStep
+from common.catalogue import load
 from common.contracts import JobFailed
 from dispatcher.routing.overrides import Override
 from simulators.providers import PROVIDERS
-from support.dispatcher import RunningDispatcher, running_dispatcher
-from support.postgres import FreshDatabase
+from support.dispatcher import RunningDispatcher
 from support.providers import Providers
-from support.s3 import S3
 from support.spoken import SPOKEN
 
 REFUSALS = [
@@ -32,25 +26,6 @@ def model_of(spoken: str) -> str:
         if len(model.routes) > 1 and any("text" in route.upstream for route in served):
             return model.id
     raise AssertionError(f"no model is served by {spoken} and by others")
-
-
-def asked_often(model: Model) -> Model:
-    """The same model, whose orders are asked about twenty times a second, whatever its providers prefer."""
-    routes = [
-        route.model_copy(update={"timeouts": route.timeouts.model_copy(update={"poll_least_ms": 0})})
-        for route in model.routes
-    ]
-    return model.model_copy(update={"routes": tuple(routes), "polling": (PollStep(from_age_ms=0, every_ms=50),)})
-
-
-@pytest.fixture
-async def dispatcher(
-    database: FreshDatabase, s3: S3, keys: Path, providers: Providers, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[RunningDispatcher]:
-    models = Catalogue(tuple(map(asked_often, load().models)))
-    monkeypatch.setattr("dispatcher.app.load_catalogue", lambda: models)
-    async with running_dispatcher(database, s3, keys, providers.environ()) as running:
-        yield running
 
 
 def test_every_adapter_has_refusals_of_input_and_output() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from common.catalogue import load
 from support.gateway import RunningGateway, running_gateway
 from support.postgres import Postgres
 from support.stack import Stack
@@ -22,7 +23,9 @@ async def test_a_model_without_a_provider_is_listed_so_and_answered_503_before_a
     async with only_openai.client() as session:
         async with session.get("/v1/models") as answer:
             listed = {model["id"]: model["available"] for model in (await answer.json())["data"]}
-        assert {name for name, available in listed.items() if available} == {"gpt-image-2"}
+        by_openai = {model.id for model in load().models if any(one.provider == "openai" for one in model.routes)}
+        assert {name for name, available in listed.items() if available} == by_openai
+        assert listed["gpt-image-2"] is True
         assert listed["seedance-2.0"] is False
         async with session.post("/v1/videos", json={"model": "seedance-2.0", "prompt": "waves"}) as answer:
             body = await answer.json()
