@@ -3,14 +3,19 @@
 import asyncio
 import ctypes
 import os
+import platform
 import resource
 import signal
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+"""Its number; the C library has no function for it."""
+_SLICE_NS = 20_000_000
 _OPEN_FILES = 65_536  # Erlang sizes tables by this limit, so a container's "unlimited" must not reach it
 
 
@@ -59,14 +64,20 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
 
 
 def prefer_batches() -> None:
-    """Schedule us and all we start in batches: a wake-up then does not interrupt whoever runs.
+    """Schedule us and all we start in batches: a wake-up then does not interrupt whoever runs, and whoever runs keeps
+    the core for longer (Linux 6.12 and later).
 
-    On two cores this is worth a third of the throughput. It needs no privilege; where it is refused, never mind.
+    On two cores the first is worth a third of the throughput, the second a tenth. Neither needs a privilege; where
+    they are refused, never mind.
     """
     try:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     except (OSError, AttributeError):
         return
+    if (number := _SCHED_SETATTR.get(platform.machine())) is not None:
+        # sched_attr of sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period.
+        wanted = struct.pack("=IIQiIQQQ", 48, os.SCHED_BATCH, 0, 0, 0, _SLICE_NS, 0, 0)
+        _LIBC.syscall(number, 0, wanted, 0)
 
 
 def allow_open_files() -> None:
