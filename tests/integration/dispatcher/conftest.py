@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from support.dispatcher import RunningDispatcher, running_dispatcher
@@ -23,8 +24,16 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def database(postgres: Postgres) -> FreshDatabase:
+def shared_database(postgres: Postgres) -> FreshDatabase:
     return postgres.fresh_database("dispatcher")
+
+
+@pytest.fixture
+def database(shared_database: FreshDatabase) -> FreshDatabase:
+    """One in which nobody left a job behind for the next dispatcher to take over."""
+    with psycopg.connect(shared_database.admin_url, autocommit=True) as connection:
+        connection.execute("truncate dispatcher.jobs, dispatcher.owners cascade")
+    return shared_database
 
 
 @pytest.fixture

@@ -198,6 +198,18 @@ async def test_a_job_that_nobody_ended_is_ended_whoever_owns_it(dispatcher, succ
     assert (await dispatcher.parts.results.violations(30))["overdue_jobs"] == 0
 
 
+async def test_a_job_found_long_after_its_owner_and_its_deadline_is_ended_at_once(dispatcher, successor, providers):
+    providers.dial("ark", "never_finishes", render_ms=60_000)
+    event = dispatcher.event("seedance-2.0", "found late")
+    await dispatcher.take(event)
+    await until(lambda: dispatcher.attempts(event.job_id) == [("ark", "accepted", None)])
+    await dispatcher.die()
+    dispatcher.rows("update jobs set deadline_at = now() - interval '1 h' where job_id = %(id)s", id=event.job_id)
+    assert await successor.parts.ownership.take() == 1
+    verdict = await successor.verdict(event.job_id)
+    assert isinstance(verdict, JobFailed) and verdict.code == "deadline_exceeded"
+
+
 async def test_a_stopping_process_hands_polled_jobs_over_at_once(database, s3, keys, providers, successor):
     providers.dial("ark", render_ms=1_000)
     async with another(database, s3, keys, providers) as stopping:

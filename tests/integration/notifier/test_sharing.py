@@ -278,11 +278,11 @@ async def test_quick_posts_cost_no_renewals(notifier: Notifier, urls) -> None:
 async def test_a_stop_lets_posts_at_hand_finish(notifier: Notifier, urls) -> None:
     await notifier.replica.sender.stop(1)
     url = notifier.receiver.on("/hook", answer(200, after_s=0.5))
-    async with a_replica(urls.service_url) as replica:
+    async with a_replica(urls.service_url, timeout_s=10) as replica:
         event = notifier.finished(url)
         await replica.announce(event)
         await until(lambda: notifier.receiver.seen, 5, 0.02)
-        await replica.sender.stop(5)
+        await replica.sender.stop(15)
         assert notifier.delivery(event)["state"] == "delivered"
 
 

@@ -68,8 +68,13 @@ class Ownership:
         After an outage of the database every lease has run out, also those of the living: for one lease's length
         everybody gets the chance to renew before anybody is declared dead.
         """
+        # Overdue ones first: taken as somebody's orphans first, they would be taken again from their new run.
+        overdue = await self._leases.take_overdue(clock.now() - self._overdue_slack, self._batch)
+        for one in overdue:
+            metrics.taken_over.inc("overdue")
+            self._go_on(one)
         steady_s = time.monotonic() - self._steady_since
-        count, batch = 0, self._batch
+        count, batch = len(overdue), self._batch
         while batch == self._batch:
             taken = await self._leases.take(self._batch, expired_too=steady_s >= self._lease_s)
             for one in taken:
@@ -77,11 +82,7 @@ class Ownership:
                 self._go_on(one)
             batch = len(taken)
             count += batch
-        overdue = await self._leases.take_overdue(clock.now() - self._overdue_slack, self._batch)
-        for one in overdue:
-            metrics.taken_over.inc("overdue")
-            self._go_on(one)
-        return count + len(overdue)
+        return count
 
     def _go_on(self, taken: TakenJob) -> None:
         run = Run.of(taken.job, taken.generation, None)
