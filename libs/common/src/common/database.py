@@ -119,6 +119,7 @@ class Database:
             isolation_level="AUTOCOMMIT",
             pool_size=self._pool_size,
             max_overflow=0,
+            pool_use_lifo=True,  # a server process that ran a statement a moment ago has all it needs at hand
             pool_timeout=self._pool_timeout_s,
             pool_reset_on_return=None,
             hide_parameters=True,  # of an error's text: a customer's words may be among them
