@@ -1,12 +1,13 @@
 """All SQL of storage."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from common.coalescer import Coalescer
 from common.contracts import StoredOutput
 from common.database import Database, Row
+from common.records import as_records
 from storage.domain.media import Gone, Kept
 
 Decided = dict[int, StoredOutput | Gone]
@@ -85,8 +86,6 @@ class Assets:
         # Conflicts are redeliveries: what stands is read back, not assumed. Rows go in by key, so that two deliveries
         # of one job never wait for each other in a circle.
         assets = [asset for job in batch for asset in job]
-        kept = [asset.kept if isinstance(asset.kept, Kept) else None for asset in assets]
-        gone = [asset.kept if isinstance(asset.kept, Gone) else None for asset in assets]
         rows = await self._database.fetch(
             f"""
             with added as (
@@ -95,10 +94,8 @@ class Assets:
                 select job_id, idx, account_id, case when key is null then 'lost' else 'stored' end,
                        key, media_type, bytes, sha256, gone,
                        case when key is not null then now() + make_interval(secs => %(ttl_s)s) end
-                from unnest(
-                    %(job_ids)s::uuid[], %(indexes)s::int[], %(accounts)s::uuid[], %(keys)s::text[],
-                    %(types)s::text[], %(bytes)s::bigint[], %(hashes)s::text[], %(gone)s::text[]
-                ) as given(job_id, idx, account_id, key, media_type, bytes, sha256, gone)
+                from json_to_recordset(%(assets)s::json) as given (job_id uuid, idx int, account_id uuid,
+                    key text, media_type text, bytes bigint, sha256 text, gone text)
                 order by job_id, idx
                 on conflict do nothing
                 returning {_COLUMNS}
@@ -108,14 +105,8 @@ class Assets:
             select {_COLUMNS} from assets where job_id = any(%(job_ids)s)
             """,  # noqa: S608 - a constant
             {
+                "assets": as_records(map(_given, assets)),
                 "job_ids": [asset.job_id for asset in assets],
-                "indexes": [asset.index for asset in assets],
-                "accounts": [asset.account_id for asset in assets],
-                "keys": [one.key if one else None for one in kept],
-                "types": [one.media_type if one else None for one in kept],
-                "bytes": [one.bytes if one else None for one in kept],
-                "hashes": [one.sha256 if one else None for one in kept],
-                "gone": gone,
                 "ttl_s": self._ttl_s,
             },
         )
@@ -134,6 +125,12 @@ class Assets:
             f"select {_COLUMNS} from assets where job_id = any(%(job_ids)s)",  # noqa: S608 - a constant
             {"job_ids": list(job_ids)},
         )
+
+
+def _given(asset: Asset) -> dict[str, object]:
+    """An asset by the columns it gets; what a lost one does not say is null."""
+    known = {"gone": asset.kept} if isinstance(asset.kept, Gone) else asdict(asset.kept)
+    return {"job_id": asset.job_id, "idx": asset.index, "account_id": asset.account_id, **known}
 
 
 def _decided(rows: Iterable[Row]) -> Decided:

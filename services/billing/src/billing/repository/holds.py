@@ -6,6 +6,7 @@ from billing.domain.reservation import Hold, Reservation
 from billing.repository.reservations import COLUMNS, Reservations, as_reservation
 from common.database import Database
 from common.failpoints import reach
+from common.records import as_records
 
 # Right under concurrency because:
 # - `wallet` locks the accounts in id order before anything else is decided, and FOR UPDATE reads the newest
@@ -26,12 +27,11 @@ from common.failpoints import reach
 # the line unused: the credits stay in the account, as if it had been held and released.
 _HOLD = f"""
 with request as materialized (
-    select * from unnest(
-        %(job_ids)s::uuid[], %(account_ids)s::uuid[], %(skus)s::text[], %(quantities)s::int[], %(outputs)s::int[],
-        %(deadlines_ms)s::bigint[], %(accept_bys)s::timestamptz[], %(synchronous)s::bool[],
-        %(livemodes)s::bool[], %(replicas)s::text[], %(opened_ats)s::timestamptz[], %(quoted_versions)s::int[],
-        %(maxima)s::bigint[], %(refusals)s::text[], %(api_keys)s::uuid[]
-    ) with ordinality as r (job_id, account_id, sku, quantity, outputs, deadline_ms, accept_by, synchronous,
+    select * from rows from (json_to_recordset(%(requests)s::json) as (
+        job_id uuid, account_id uuid, sku text, quantity int, outputs int, deadline_ms bigint,
+        accept_by timestamptz, synchronous bool, livemode bool, replica text, opened_at timestamptz,
+        quoted_version int, max_microusd bigint, refusal text, api_key_id uuid
+    )) with ordinality as r (job_id, account_id, sku, quantity, outputs, deadline_ms, accept_by, synchronous,
         livemode, replica, opened_at, quoted_version, max_microusd, refusal, api_key_id, place)
 ),
 wallet as materialized (
@@ -220,21 +220,8 @@ class Holds:
 
     async def _round(self, requests: list[Hold]) -> dict[UUID, Reservation]:
         params = {
-            "job_ids": [r.job_id for r in requests],
-            "account_ids": [r.account_id for r in requests],
-            "skus": [r.sku for r in requests],
-            "quantities": [r.quantity for r in requests],
-            "outputs": [r.outputs for r in requests],
-            "deadlines_ms": [r.deadline_ms for r in requests],
-            "accept_bys": [r.accept_by for r in requests],
-            "synchronous": [r.synchronous for r in requests],
-            "livemodes": [r.livemode for r in requests],
-            "replicas": [r.replica for r in requests],
-            "opened_ats": [r.opened_at for r in requests],
-            "quoted_versions": [r.quoted_version for r in requests],
-            "maxima": [r.max_microusd for r in requests],
-            "refusals": [r.refusal for r in requests],
-            "api_keys": [r.api_key_id for r in requests],
+            "requests": as_records(requests),
+            "account_ids": list({r.account_id for r in requests}),
             "max_open_holds": self._max_open_holds,
             "expire_after_s": self._expire_after_s,
         }

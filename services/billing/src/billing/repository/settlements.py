@@ -6,6 +6,7 @@ from billing.domain.reservation import Reservation, Verdict
 from billing.repository.reservations import COLUMNS, as_reservation
 from common.database import Database
 from common.failpoints import reach
+from common.records import as_records
 
 # Right under concurrency because:
 # - `open` locks the rows that are still held, in id order; whoever waited here re-reads the state and finds
@@ -18,10 +19,10 @@ from common.failpoints import reach
 # What is released returns to the pots it came from, last spent first: purchased, granted, subscription.
 _SETTLE = f"""
 with verdict as materialized (
-    select * from unnest(
-        %(job_ids)s::uuid[], %(account_ids)s::uuid[], %(delivered)s::int[], %(outputs_json)s::text[],
-        %(codes)s::text[], %(messages)s::text[], %(only_if_expired)s::bool[], %(announced_later)s::bool[]
-    ) as v (job_id, account_id, delivered, outputs_json, code, message, only_if_expired, announced_later)
+    select job_id, account_id, delivered, outputs_json, error_code as code, error_message as message,
+        only_if_expired, announced_later
+    from json_to_recordset(%(verdicts)s::json) as v (job_id uuid, account_id uuid, delivered int, outputs_json text,
+        error_code text, error_message text, only_if_expired bool, announced_later bool)
 ),
 open as materialized (
     select r.*, v.delivered, v.outputs_json, v.code, v.message, v.announced_later
@@ -124,17 +125,7 @@ class Settlements:
         first: dict[UUID, Verdict] = {}
         for verdict in verdicts:
             first.setdefault(verdict.job_id, verdict)
-        batch = list(first.values())
-        params = {
-            "job_ids": [v.job_id for v in batch],
-            "account_ids": [v.account_id for v in batch],
-            "delivered": [v.delivered for v in batch],
-            "outputs_json": [v.outputs_json for v in batch],
-            "codes": [v.error_code for v in batch],
-            "messages": [v.error_message for v in batch],
-            "only_if_expired": [v.only_if_expired for v in batch],
-            "announced_later": [v.announced_later for v in batch],
-        }
         reach("B2")
-        rows = {row["job_id"]: as_reservation(row) for row in await self._database.fetch(_SETTLE, params)}
+        settled = await self._database.fetch(_SETTLE, {"verdicts": as_records(first.values())})
+        rows = {row["job_id"]: as_reservation(row) for row in settled}
         return [rows.get(v.job_id) if first[v.job_id] is v else None for v in verdicts]

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from common.database import Database
+from common.records import as_records
 from dispatcher.domain.jobs import Job
-from dispatcher.repository.rows import Opening, dumps
+from dispatcher.repository.rows import Opening
 
 
 class Parked(Enum):
@@ -90,7 +91,7 @@ class ParkingLot:
 
     async def park(self, items: list[Parking]) -> list[Parked]:
         """Park many jobs in one commit; of two with the same id in one batch, the first is the fresh one."""
-        given = dumps([_given(item) for item in items])
+        given = as_records(_given(item) for item in items)
         rows = await self._database.fetch(_PARK, {"owner": self._owner_id, "items": given})
         found = {row["job_id"]: row for row in rows}
         seen: set[UUID] = set()

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from common.database import Database
-from dispatcher.repository.rows import Opening, dumps
+from common.records import as_records
+from dispatcher.repository.rows import Opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Progress:
         return await self._write(_FINISH, given)
 
     async def _write(self, sql: str, given: list[dict[str, Any]]) -> list[bool]:
-        rows = await self._database.fetch(sql, {"owner": self._owner_id, "items": dumps(given)})
+        rows = await self._database.fetch(sql, {"owner": self._owner_id, "items": as_records(given)})
         mine = {row["job_id"] for row in rows}
         return [one["job_id"] in mine for one in given]
 

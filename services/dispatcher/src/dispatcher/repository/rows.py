@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from common.database import Row
 from dispatcher.domain.jobs import Job
 
@@ -47,15 +45,6 @@ class TakenJob:
     generation: int
     produced: list[dict[str, Any]]
     attempts: tuple[AttemptRow, ...]
-
-
-def dumps(value: Any) -> str:
-    """JSON text for a statement's ``items``: one parameter, however many rows and columns.
-
-    Arrays per column would be quoted value by value by the driver, which for JSON inside costs more than the
-    statement.
-    """
-    return orjson.dumps(value).decode()
 
 
 def as_job(row: Row) -> Job:

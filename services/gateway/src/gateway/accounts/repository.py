@@ -6,8 +6,8 @@ from uuid import UUID
 
 from common.coalescer import Coalescer
 from common.database import Database
+from common.records import as_records
 from gateway.domain.api_keys import NewKey
-from gateway.records import as_records
 
 _CREATE_ACCOUNT = """
 insert into accounts (account_id, email, rate_per_minute, inflight)

@@ -9,9 +9,9 @@ from uuid import UUID
 from common.coalescer import Coalescer
 from common.contracts import JobRejected, JobReserved, JobSettled
 from common.database import Database, Row
+from common.records import as_records
 from gateway.domain.job import Job
 from gateway.jobs.repository.rows import COLUMNS, to_job
-from gateway.records import as_records
 
 _READ = f"select {COLUMNS} from jobs j where j.job_id = any(%(ids)s::uuid[])"  # noqa: S608 - constants
 

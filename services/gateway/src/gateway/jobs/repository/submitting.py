@@ -5,9 +5,9 @@ from uuid import UUID
 
 from common.coalescer import Coalescer
 from common.database import Database, Transaction
+from common.records import as_records
 from gateway.domain.job import Job, NewJob
 from gateway.jobs.repository.rows import COLUMNS, to_job
-from gateway.records import as_records
 
 # The unique index on the idempotency key decides between requests that race: the loser's row is not returned.
 _INSERT = """
