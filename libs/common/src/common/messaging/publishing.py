@@ -1,8 +1,8 @@
 """Publishing by type: destination from the message's class, and no waiting for the socket.
 
 Stock publishing holds the channel's lock until the socket is drained, which under load makes one channel a
-queue. Here the frames are queued on the broker's own channel and only its confirm is awaited. FastStream's command
-and its middlewares cost half as much again and have nothing to add, so they are left out.
+queue. Here the frames are queued on the broker's own channel (:mod:`.outgoing`) and only its confirm is awaited.
+FastStream's command and its middlewares cost half as much again and have nothing to add, so they are left out.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from common import telemetry
 from common.contracts import Message
 from common.messaging import topology
 from common.messaging.failures import CannotReach, Unconfirmed
+from common.messaging.outgoing import Outgoing
 from common.messaging.wire import encode
 
 PERSISTENT, TRANSIENT = 2, 1
@@ -32,7 +33,7 @@ class Writer:
     def __init__(self, producer: str) -> None:
         self.producer = producer
         self.broker: RabbitBroker | None = None
-        self._channel: aiormq.Channel | None = None
+        self._outgoing: Outgoing | None = None
 
     async def publish(self, message: Message, *, timeout_s: float) -> None:
         """Publish where messages of its type go, and wait for the confirm. Raises as :meth:`write` does."""
@@ -70,19 +71,18 @@ class Writer:
             Unconfirmed: written, but the confirm did not come in ``timeout_s``: it may be there.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
-        channel = self._channel
-        if channel is None or channel.is_closed:
-            channel = self._channel = await self._open_channel(deadline)
+        outgoing = self._outgoing
+        if outgoing is None or outgoing.channel.is_closed:
+            outgoing = self._outgoing = await self._open_channel(deadline)
         left_s = max(0.001, deadline - asyncio.get_running_loop().time())
         try:
-            answer = await channel.basic_publish(
+            answer = await outgoing.publish(
                 body,
                 exchange=exchange,
                 routing_key=routing_key,
                 properties=properties,
                 mandatory=mandatory,
-                timeout=left_s,
-                wait=False,
+                timeout_s=left_s,
             )
         except DeliveryError as error:
             raise CannotReach(f"broker refused {routing_key} ({type(error).__name__})") from None
@@ -93,7 +93,7 @@ class Writer:
         if not isinstance(answer, spec.Basic.Ack):
             raise CannotReach(f"broker has no queue for {routing_key}")
 
-    async def _open_channel(self, deadline: float) -> aiormq.Channel:
+    async def _open_channel(self, deadline: float) -> Outgoing:
         """The live channel under the robust one; every reconnect brings another."""
         while True:
             try:
@@ -103,7 +103,9 @@ class Writer:
                     robust = await self.broker.config.channel_manager.get_channel()
                     channel = await robust.get_underlay_channel()
                 if isinstance(channel, aiormq.Channel) and not channel.is_closed:
-                    return channel
+                    # Of several that waited for the channel the first one made it ours.
+                    known = self._outgoing
+                    return known if known is not None and known.channel is channel else Outgoing(channel)
             except (AMQPError, ConnectionError, TimeoutError, AssertionError, RuntimeError, FastStreamException):
                 pass
             if asyncio.get_running_loop().time() + _STEP_S >= deadline:
