@@ -10,8 +10,8 @@ import pytest
 
 from common.database import _SERVER_OPTIONS
 from common.ids import new_id, new_job_id
+from common.records import as_records
 from dispatcher.repository import progress
-from dispatcher.repository.rows import dumps
 from support.postgres import Postgres
 
 MANY = 5_000
@@ -36,7 +36,7 @@ def rows_touched(plan: dict[str, Any]) -> Iterator[int]:
 def test_no_statement_walks_the_table(name: str, postgres: Postgres) -> None:
     urls = postgres.fresh_database("dispatcher")
     statement = getattr(progress, name).replace("%(owner)s", "$1").replace("%(items)s", "$2")
-    items = dumps([{"job_id": new_job_id(), "generation": 1} for _ in range(10)])
+    items = as_records([{"job_id": new_job_id(), "generation": 1} for _ in range(10)])
     explain = f"explain (analyze, format json) execute written ('{new_id()}', '{items}')"
     with psycopg.connect(urls.service_url, autocommit=True, options=_SERVER_OPTIONS) as connection:
         connection.execute(f"prepare written (uuid, text) as {statement}")

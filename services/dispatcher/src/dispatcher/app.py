@@ -246,7 +246,7 @@ def _show(router: Router, hints: Hints) -> Callable[[], Awaitable[None]]:
     async def show() -> None:
         router.show()
         for provider, model, health in bulletin.news(router.health(), time.monotonic()):
-            log.info("route_health", provider=provider, model=model, state=health.value)
+            log.debug("route_health", provider=provider, model=model, state=health.value)
             hints.route_health(provider, model, health)
 
     return show

@@ -37,7 +37,7 @@ class RouteChanged(Message):
 
 
 class RouteHealth(Message):
-    """How well a dispatcher finds a route; said when it changes, and again every 15 s while it is not well."""
+    """How well a dispatcher finds a route; said when it changes, and again every 5 s while it is not well."""
 
     TYPE: ClassVar[str] = "hint.route_health"
     HINT: ClassVar[bool] = True

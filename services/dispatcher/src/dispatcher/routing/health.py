@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-AGAIN_S = 15.0
+AGAIN_S = 5.0
 """What is not well is said again this often: who has just started listening learns of it. Silence means well."""
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-FORGET_AFTER_S = 40.0
-"""Dispatchers repeat every 15 s what is not well; whose voice is gone has ended, or has nothing to complain of."""
+FORGET_AFTER_S = 15.0
+"""Dispatchers repeat every 5 s what is not well; whose voice is gone has ended, or has nothing to complain of."""
 
 
 class Standing(StrEnum):
