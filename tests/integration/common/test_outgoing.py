@@ -8,6 +8,8 @@ import pytest
 from aiormq import spec
 from aiormq.exceptions import DeliveryError
 
+from common.messaging import CannotReach
+from common.messaging import outgoing as outgoing_module
 from common.messaging.outgoing import Confirmation, Outgoing
 from support.proxy import FaultProxy
 
@@ -104,8 +106,25 @@ async def test_a_lost_channel_is_told_at_once_to_all_who_wait(channel, proxy) ->
     async with asyncio.timeout(5):
         said = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(one) for one in said} == {ConnectionError}
-    with pytest.raises(ConnectionError):
+    with pytest.raises(CannotReach):
         await publish(outgoing, queue, b"x", "after")
+
+
+async def test_what_a_broker_that_stopped_reading_is_sent_has_a_bound(channel, proxy, monkeypatch) -> None:
+    monkeypatch.setattr(outgoing_module, "MOST_UNANSWERED", 20)
+    queue, outgoing = await a_queue(channel), Outgoing(channel)
+    proxy.hang(True)
+    said = await asyncio.gather(
+        *(publish(outgoing, queue, b"x", f"m{number}", timeout_s=0.3) for number in range(50)), return_exceptions=True
+    )
+    assert [type(one) for one in said] == [TimeoutError] * 20 + [CannotReach] * 30
+    with pytest.raises(CannotReach):
+        await publish(outgoing, queue, b"x", "meanwhile")
+    proxy.hang(False)
+    async with asyncio.timeout(10):
+        while channel.confirmations:
+            await asyncio.sleep(0.02)
+    assert isinstance(await publish(outgoing, queue, b"x", "afterwards"), spec.Basic.Ack)
 
 
 async def test_a_sender_that_gives_up_leaves_its_neighbours_alone(channel) -> None:

@@ -17,6 +17,10 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from common.limits import Limits
+from common.messaging.failures import CannotReach
+
+MOST_UNANSWERED = 10_000
+"""A broker short of memory or disk stops reading, for hours if need be: what is sent to it piles up here."""
 
 Confirmation = spec.Basic.Ack | DeliveredMessage
 """The broker has it, or gives it back because no queue wants it."""
@@ -46,13 +50,16 @@ class Outgoing:
         """Publish one message with a ``message_id``, and wait for the broker's word on it.
 
         Raises:
+            CannotReach: nothing was written: the channel is closed, or the broker left too much unanswered.
             DeliveryError: the broker refuses it.
             TimeoutError: no word within ``timeout_s``.
             ConnectionError: the channel was lost before there was any.
         """
         channel = self.channel
         if channel.is_closed:
-            raise ConnectionError("the channel is closed")
+            raise CannotReach("broker: the channel is closed")
+        if len(channel.confirmations) >= MOST_UNANSWERED:  # also those that nobody waits for any more
+            raise CannotReach("broker: does not answer")
         frames = _frames(channel, body, exchange, routing_key, properties, mandatory=mandatory)
         # From here to the frames' place in the line nothing is awaited: the broker counts messages, it reads no tags.
         channel.delivery_tag = tag = channel.delivery_tag + 1
