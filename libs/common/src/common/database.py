@@ -24,8 +24,8 @@ Params = Mapping[str, Any]
 Row = Mapping[str, Any]
 """One result row, by column name."""
 
-# Our statements are few, fixed, keyed by an index, and take their lists as arrays. Left to itself the server plans
-# each anew at every call, for it takes the length of an array for a reason to; planning then costs more than running.
+# Our statements are few, fixed, keyed by an index, and take lists (arrays of keys, rows as JSON). Left to itself, the
+# server plans each anew at every call, as a list's length changes its estimate; that costs more than running it.
 # A plan that is kept must also be right for the table's size of tomorrow: made while a table is small it reads all of
 # it, and goes on to until statistics are renewed. Only nested loops over indexes cost the same at every size.
 _SERVER_OPTIONS = (

@@ -245,8 +245,9 @@ def _show(router: Router, hints: Hints) -> Callable[[], Awaitable[None]]:
 
     async def show() -> None:
         router.show()
-        for provider, model, health in bulletin.news(router.health(), time.monotonic()):
-            log.debug("route_health", provider=provider, model=model, state=health.value)
+        for provider, model, health, new in bulletin.news(router.health(), time.monotonic()):
+            if new:
+                log.info("route_health", provider=provider, model=model, state=health.value)
             hints.route_health(provider, model, health)
 
     return show

@@ -24,12 +24,12 @@ class Bulletin:
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], tuple[Health, float]] = {}
 
-    def news(self, states: Mapping[tuple[str, str], Health], now: float) -> list[tuple[str, str, Health]]:
-        """(provider, model, state) of routes that changed, or are not well and were last spoken of long ago."""
+    def news(self, states: Mapping[tuple[str, str], Health], now: float) -> list[tuple[str, str, Health, bool]]:
+        """(provider, model, state, whether it is new) of routes that changed, or are still not well and due again."""
         worth = []
         for (provider, model), health in states.items():
             before, said_at = self._said.get((provider, model), (Health.WELL, now))
             if health is not before or (health is not Health.WELL and now - said_at >= AGAIN_S):
                 self._said[provider, model] = (health, now)
-                worth.append((provider, model, health))
+                worth.append((provider, model, health, health is not before))
         return worth

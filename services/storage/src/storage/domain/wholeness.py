@@ -4,6 +4,7 @@ Pictures must have their end mark. Films are walked from one outer element to th
 must end where the last one does: ISO/IEC 14496-12, 4.2 (MP4, MOV, AVIF) and RFC 8794, 4 to 6 (WebM).
 """
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from common import pictures
@@ -56,7 +57,7 @@ class Marks:
             raise NotMedia("the picture has no end")
 
 
-class _Walk:
+class _Walk(ABC):
     """From one header to the next; what lies between is passed over."""
 
     _LONGEST_HEADER = 16
@@ -91,9 +92,9 @@ class _Walk:
         if self._header or (self._next != self._seen and not self._to_the_end):
             raise NotMedia("the film breaks off")
 
+    @abstractmethod
     def _step(self, header: bytes) -> int | None:
         """How far it is to the next header; None when this one is not complete."""
-        raise NotImplementedError
 
 
 class Boxes(_Walk):
