@@ -22,9 +22,8 @@ alone: ContextVar[bool] = ContextVar("alone", default=False)
 class Coalescer(Generic[Item, Result]):
     """Runs ``run(items)`` over what has gathered; hands each caller its own result.
 
-    ``run`` gets 1 to ``max_batch`` items and returns as many results in the same order. One batch runs at a time
-    (``workers`` for more). After a batch that found company, the next waits ``linger_ms`` for more to gather;
-    a lone call goes at once.
+    ``run`` gets 1 to ``max_batch`` items and returns as many results in the same order. One batch runs at a time.
+    After a batch that found company, the next waits ``linger_ms`` for more to gather; a lone call goes at once.
     """
 
     def __init__(
