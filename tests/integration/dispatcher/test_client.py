@@ -110,6 +110,52 @@ async def test_a_submit_with_hooks_has_its_own_connection_too(client, origin):
     assert len(left) >= 3
 
 
+@pytest.fixture
+async def stalls(monkeypatch) -> list[float]:
+    """How long this process stands still at each of the coming connects, once one has begun."""
+    loop, lengths = asyncio.get_running_loop(), []
+    connect = loop.sock_connect
+
+    async def stalled(*arguments) -> None:
+        if lengths:
+            time.sleep(lengths.pop(0))  # noqa: ASYNC251 - nothing else may run, that is the point
+        await connect(*arguments)
+
+    monkeypatch.setattr(loop, "sock_connect", stalled)
+    return lengths
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_that_this_process_stood_still_is_not_the_providers_failure(method, client, origin, stalls):
+    url = origin.on("/well", answer(200, b"{}"))
+    stalls.append(0.35)
+    assert (await client.send(method, url, headers={}, timeout_s=5, connect_s=0.2)).status == 200
+    assert len(origin.seen) == 1
+
+
+async def test_a_process_that_stands_still_again_gives_up(client, origin, stalls):
+    url = origin.on("/well", answer(200, b"{}"))
+    stalls.extend([0.35, 0.35])
+    with pytest.raises(UpstreamFailed) as caught:
+        await client.send("POST", url, headers={}, timeout_s=5, connect_s=0.2)
+    assert caught.value.failure.code == "connect"
+    assert not origin.seen
+
+
+async def test_an_address_that_does_not_answer_is_tried_once(client, monkeypatch):
+    tries = []
+
+    async def silence(*_arguments) -> None:
+        tries.append(1)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", silence)
+    with pytest.raises(UpstreamFailed) as caught:
+        await client.send("POST", "http://127.0.0.1:9/silent", headers={}, timeout_s=5, connect_s=0.2)
+    assert caught.value.failure.kind.value == "unavailable"
+    assert len(tries) == 1
+
+
 async def test_polls_share_a_connection(client, origin):
     url = origin.on("/poll", answer(200, b"{}"))
     for _ in range(5):

@@ -7,7 +7,7 @@ is under way. What an upstream says after the job is settled is cancelled there,
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from dispatcher.domain.jobs import KEY_LABEL, Accepted, Order, Produced
 from dispatcher.repository.progress import Acceptance
 from dispatcher.running.addresses import Addresses
 from dispatcher.running.commits import Commits, LostJob
+from dispatcher.running.hang_timer import HangTimer
 from dispatcher.running.insisting import insist
 from dispatcher.running.outputs import Outputs
 from dispatcher.running.poller import Poller
@@ -99,7 +100,7 @@ class Attempts:
 
     async def _submit(self, run: Run, attempt: Attempt, order: Order) -> None:
         reach("D2")
-        hang = _HangTimer(attempt, lambda: run.tell(Hung(attempt)))
+        hang = HangTimer(_patience_s(attempt), lambda: run.tell(Hung(attempt)))
         if attempt.way.route.synchronous:
             hang()  # its silence says nothing, so only a model that asks for it is hedged, by the clock
         order = dataclasses.replace(order, callback_url=self._callback_url(run, attempt))
@@ -303,24 +304,7 @@ def _fail(run: Run, attempt: Attempt, failure: Failure) -> None:
     run.tell(Failed(attempt, failure, time.perf_counter()))
 
 
-class _HangTimer:
-    """Fires once when an asynchronous submit's last byte has been out for too long; each byte starts it anew. For a
-    synchronous one, when the model's time for hedging is over.
-    """
-
-    def __init__(self, attempt: Attempt, fire: Callable[[], None]) -> None:
-        hang_ms = attempt.way.route.timeouts.hang_failover_ms or attempt.way.model.hedge_after_ms
-        self._after_s = None if hang_ms is None else hang_ms / 1000
-        self._fire = fire
-        self._handle: asyncio.TimerHandle | None = None
-
-    def __call__(self) -> None:
-        if self._after_s is not None:
-            self.stop()
-            self._handle = asyncio.get_running_loop().call_later(self._after_s, self._fire)
-
-    def stop(self) -> None:
-        """The answer is here."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+def _patience_s(attempt: Attempt) -> float | None:
+    """How long a submit may be silent until a rival begins; None: as long as its answer may take."""
+    hang_ms = attempt.way.route.timeouts.hang_failover_ms or attempt.way.model.hedge_after_ms
+    return None if hang_ms is None else hang_ms / 1000

@@ -8,7 +8,8 @@ library repeats it once when one of them turns out to be closed.
 
 What it raises says whether a provider may have seen the request: *unavailable* when nothing can have left,
 *ambiguous* when bytes were sent and no answer came back. A status that says no is an answer, whatever becomes of
-its body.
+its body. A connect that ran out of time because this process stood still says nothing of the provider, and is made
+once more.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ import orjson
 from yarl import URL
 
 from dispatcher.domain.failures import FailureClass, UpstreamFailed
+from dispatcher.domain.standstill import stood_still
 from dispatcher.upstreams.budget import MIB, Budget, Share
 
 MAX_ANSWER_BYTES = 1 * MIB
@@ -137,7 +139,8 @@ class Client:
         """
         session = self._fresh if method == "POST" else self._kept
         assert session is not None, "Client.start() comes first"
-        try:
+
+        async def once() -> Answer:
             request = session.request(
                 method,
                 URL(url, encoded=True),
@@ -155,6 +158,15 @@ class Client:
                         patience.reschedule(None)  # it has answered: a late body must not make a riddle of that
                         return Answer(response.status, response.headers, await _read_refusal(response))
                     return Answer(response.status, response.headers, await self._read(response, max_bytes, share))
+
+        began = time.monotonic()
+        try:
+            try:
+                return await once()
+            except aiohttp.ConnectionTimeoutError:
+                if not stood_still(began, connect_s):
+                    raise
+            return await once()
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError):
             raise UpstreamFailed(FailureClass.UNAVAILABLE, "connect") from None
         except TimeoutError:

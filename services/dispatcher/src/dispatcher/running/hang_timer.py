@@ -1,0 +1,40 @@
+"""Notices that a submit hangs."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from dispatcher.domain.standstill import NOTICEABLE_S, stood_still
+
+
+class HangTimer:
+    """Calls ``fire`` once when nothing was heard for ``after_s``; each part of the request that leaves starts anew.
+
+    Ringing late it gives an answer that lay unread meanwhile the time to be read. With None it never rings.
+    """
+
+    def __init__(self, after_s: float | None, fire: Callable[[], None]) -> None:
+        self._after_s = after_s
+        self._fire = fire
+        self._handle: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        """A part has left."""
+        self.stop()
+        if self._after_s is not None:
+            self._arm(self._after_s)
+
+    def stop(self) -> None:
+        """The answer is here."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _arm(self, after_s: float) -> None:
+        self._handle = asyncio.get_running_loop().call_later(after_s, self._ring, time.monotonic(), after_s)
+
+    def _ring(self, began: float, after_s: float) -> None:
+        if stood_still(began, after_s):
+            self._arm(NOTICEABLE_S)
+        else:
+            self._fire()
