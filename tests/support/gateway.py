@@ -39,6 +39,7 @@ from gateway.app import make_app
 from gateway.domain.api_keys import digest, make_key
 from gateway.settings import Settings
 from support.postgres import Postgres
+from support.queues import empty
 from support.stack import Stack
 
 PRICE = 40_000
@@ -197,6 +198,7 @@ def settings_for(database_url: str, amqp_url: str, s3: dict[str, str], keys: Pat
 @asynccontextmanager
 async def played_billing(amqp_url: str) -> AsyncIterator[PlayedBilling]:
     """Consumes everything that billing and the notifier would."""
+    await empty(amqp_url, topology.BILLING_SUBMITTED, topology.BILLING_CONTROL, topology.NOTIFIER_FINISHED)
     bus = Bus(amqp_url, producer="billing", drain_s=2)
     billing = PlayedBilling(bus)
     on = Consumers()

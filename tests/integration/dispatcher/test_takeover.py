@@ -124,7 +124,7 @@ async def test_after_an_outage_of_the_database_everybody_may_renew_before_anybod
 
 
 async def test_who_lost_a_job_is_fenced_off(dispatcher, successor, providers):
-    providers.dial("openai", delay_ms=1_000)
+    providers.dial("openai", delay_ms=3_000)  # its picture, once stored, would be adopted
     event = dispatcher.event(prompt="two owners")
     await dispatcher.take(event)
     await until(lambda: providers.calls("openai", "two owners"))
