@@ -117,7 +117,7 @@ async def test_single_statements_commit_by_themselves_and_a_transaction_only_at_
 async def test_nobody_there_is_said_at_once() -> None:
     nobody = Database("postgresql://nobody@127.0.0.1:1/none")
     await nobody.start()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):
         with pytest.raises(CannotReach):
             await nobody.fetch("select 1")
         assert not await nobody.ready()

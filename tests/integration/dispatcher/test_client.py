@@ -184,7 +184,7 @@ async def test_a_poll_over_a_stale_connection_is_simply_sent_again(client, origi
 async def test_a_failing_status_counts_whatever_becomes_of_its_body(status, body, kind, then_hang, client, origin):
     began = time.monotonic()
     assert await failure_of(client, origin, torn(status, body, then_hang=then_hang)) == kind
-    assert time.monotonic() - began < 0.6
+    assert time.monotonic() - began < 3  # not the order's 10
 
 
 async def test_a_whole_refusal_is_read(client, origin):

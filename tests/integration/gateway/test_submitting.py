@@ -84,7 +84,7 @@ async def test_respond_async_answers_202_with_the_task(gateway: RunningGateway) 
         waiting = asyncio.create_task(call(session, "GET", f"/api/v1/tasks/{task['id']}?wait=20"))
         await asyncio.sleep(0.2)
         await gateway.billing.bus.publish(settled(gateway.billing.submitted[0]))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             _, finished, _ = await waiting
     assert finished["status"] == "completed"
     assert finished["output"]["image_urls"][0].startswith("http")

@@ -39,7 +39,7 @@ async def test_small_answers_never_wait():
     with budget.share() as greedy:
         await greedy.cover(17 * MIB, 17 * MIB)
         assert budget.held_bytes == TOTAL
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(5):
             assert await read(budget, MIB, MIB) == TOTAL
 
 
@@ -49,7 +49,7 @@ async def test_answers_that_trickle_in_hold_only_what_they_have():
         await one.cover(3 * MIB, 14 * MIB)
         await two.cover(3 * MIB, 14 * MIB)
         assert budget.held_bytes == 4 * MIB
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(5):
             await read(budget, 12 * MIB, 12 * MIB)
 
 

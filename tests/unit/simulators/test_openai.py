@@ -205,4 +205,4 @@ async def test_delay_is_waited(house: House):
     await house.dial("openai", delay_ms=80, delay_spread_ms=20)
     start = time.monotonic()
     await _ask(house, size="256x256")
-    assert 0.08 <= time.monotonic() - start < 1
+    assert 0.08 <= time.monotonic() - start < 5
