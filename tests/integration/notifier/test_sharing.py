@@ -231,6 +231,16 @@ async def test_after_an_outage_of_all_nobody_posts_what_another_has_posted(notif
     await proxy.stop()
 
 
+async def test_a_stopped_sender_leaves_no_post_behind(notifier: Notifier, urls) -> None:
+    await notifier.replica.sender.stop(1)
+    event = await notifier.tell(notifier.receiver.on("/hook", hang))
+    async with a_replica(urls.service_url, timeout_s=30) as replica:
+        await until(lambda: notifier.receiver.seen, 5, 0.02)
+        await replica.sender.stop(0)
+        assert not replica.sender._posting
+        assert notifier.delivery(event)["state"] == "pending"
+
+
 async def test_renewals_and_records_of_the_same_rows_never_wait_for_each_other(notifier: Notifier) -> None:
     await notifier.replica.sender.stop(1)
     deliveries = notifier.replica.deliveries

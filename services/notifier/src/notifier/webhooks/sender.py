@@ -60,12 +60,15 @@ class Sender:
         self._task = asyncio.create_task(self._run(), name="webhook sender")
 
     async def stop(self, drain_s: float) -> None:
-        """Claim no more; let the posts at hand finish."""
+        """Claim no more; let the posts at hand finish, and break off those that take longer."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._posting:
-            await asyncio.wait(list(self._posting), timeout=drain_s)
+            _, late = await asyncio.wait(list(self._posting), timeout=drain_s)
+            for post in late:
+                post.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self._claims.stop()
 
     def wake(self) -> None:
