@@ -66,3 +66,13 @@ async def test_a_submit_that_hangs_while_this_process_stood_still_is_noticed_all
     time.sleep(3 * AFTER_S)  # noqa: ASYNC251
     await asyncio.sleep(2 * AFTER_S)
     assert rung == [1]
+
+
+async def test_a_process_that_is_late_all_the_time_still_notices():
+    rung = []
+    timer = HangTimer(AFTER_S, lambda: rung.append(1))
+    timer()
+    for _ in range(5):
+        await asyncio.sleep(0.01)
+        time.sleep(2 * AFTER_S)  # noqa: ASYNC251
+    assert rung == [1]

@@ -10,7 +10,7 @@ from dispatcher.domain.standstill import NOTICEABLE_S, stood_still
 class HangTimer:
     """Calls ``fire`` once when nothing was heard for ``after_s``; each part of the request that leaves starts anew.
 
-    Ringing late it gives an answer that lay unread meanwhile the time to be read. With None it never rings.
+    Ringing late it gives an answer that lay unread meanwhile the time to be read, once. With None it never rings.
     """
 
     def __init__(self, after_s: float | None, fire: Callable[[], None]) -> None:
@@ -22,7 +22,8 @@ class HangTimer:
         """A part has left."""
         self.stop()
         if self._after_s is not None:
-            self._arm(self._after_s)
+            loop = asyncio.get_running_loop()
+            self._handle = loop.call_later(self._after_s, self._ring, time.monotonic(), self._after_s)
 
     def stop(self) -> None:
         """The answer is here."""
@@ -30,11 +31,8 @@ class HangTimer:
             self._handle.cancel()
             self._handle = None
 
-    def _arm(self, after_s: float) -> None:
-        self._handle = asyncio.get_running_loop().call_later(after_s, self._ring, time.monotonic(), after_s)
-
     def _ring(self, began: float, after_s: float) -> None:
         if stood_still(began, after_s):
-            self._arm(NOTICEABLE_S)
+            self._handle = asyncio.get_running_loop().call_later(NOTICEABLE_S, self._fire)
         else:
             self._fire()
